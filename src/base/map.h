@@ -1,0 +1,44 @@
+/* map.h - two hash tables: by 32-bit id, and by bytes that a peer may choose.
+ *
+ * idmap: open addressing, for stream ids (which a peer can choose only in order): multiplicative
+ *   hash, no allocation until the first insert, shrinks to none when empty.
+ * strmap: keys are byte strings, copied in, hashed with SipHash-1-3 under a per-process random seed,
+ *   so that a peer can't make collisions.
+ * Owner: embedded, *_init/*_fini. One thread. Errors: ERR_NOMEM; the table stays as it was. */
+#ifndef WEIR_BASE_MAP_H
+#define WEIR_BASE_MAP_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+struct idmap_slot {
+	uint32_t key; /* 0 = empty: id 0 can't be stored */
+	void *value;
+};
+struct idmap {
+	struct idmap_slot *slots;
+	uint32_t cap, len; /* cap is 0 or a power of two */
+};
+void idmap_init(struct idmap *m);
+void idmap_fini(struct idmap *m);
+void *idmap_get(const struct idmap *m, uint32_t key); /* NULL when absent */
+int idmap_put(struct idmap *m, uint32_t key, void *value) MUST_USE; /* replaces */
+void *idmap_remove(struct idmap *m, uint32_t key);                  /* what was there, or NULL */
+/* *it starts at 0; false at the end. Don't change the map in between. */
+bool idmap_next(const struct idmap *m, uint32_t *it, uint32_t *key, void **value);
+
+struct strmap_entry; /* opaque */
+struct strmap {
+	struct strmap_entry **slots;
+	uint32_t cap, len;
+};
+void strmap_init(struct strmap *m);
+void strmap_fini(struct strmap *m); /* frees keys, not values */
+void *strmap_get(const struct strmap *m, const void *key, size_t len);
+int strmap_put(struct strmap *m, const void *key, size_t len, void *value) MUST_USE; /* replaces */
+void *strmap_remove(struct strmap *m, const void *key, size_t len);
+bool strmap_next(const struct strmap *m, uint32_t *it, const char **key, size_t *len, void **value);
+
+uint64_t siphash13(const uint8_t key[16], const void *bytes, size_t len);
+#endif

@@ -1,0 +1,37 @@
+/* wheel.h - timers: a hierarchical wheel of 1 ms ticks.
+ *
+ * Add, move and cancel are O(1); wheel_advance calls what is due, in order of tick, never early. A
+ * callback may add, move or cancel any timer, itself included. Resolution 1 ms; range 2^32 ms (a
+ * longer delay fires at the range's end and its owner looks again: idle timers are lazy anyway).
+ * Owner: the loop. One thread. No errors: timers are embedded in their owners. */
+#ifndef WEIR_BASE_WHEEL_H
+#define WEIR_BASE_WHEEL_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/list.h"
+
+struct timer {
+	struct list node;
+	uint64_t due_ms; /* absolute tick; 0 = not armed */
+	void (*fire)(struct timer *t, uint64_t now_ns);
+};
+
+#define WHEEL_LEVELS 4
+#define WHEEL_SLOTS  256
+
+struct wheel {
+	uint64_t now_ms;
+	uint64_t armed; /* timers in the wheel */
+	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
+};
+
+void wheel_init(struct wheel *w, uint64_t now_ns);
+void timer_init(struct timer *t, void (*fire)(struct timer *t, uint64_t now_ns));
+/* (Re)arms: fires at the first tick at or after due_ns (absolute, CLOCK_MONOTONIC). */
+void wheel_arm(struct wheel *w, struct timer *t, uint64_t due_ns);
+void wheel_cancel(struct wheel *w, struct timer *t); /* safe when not armed */
+bool timer_armed(const struct timer *t);
+void wheel_advance(struct wheel *w, uint64_t now_ns);
+/* Milliseconds until the next timer may be due (a lower bound), -1 with none. */
+int wheel_timeout_ms(const struct wheel *w, uint64_t now_ns);
+#endif

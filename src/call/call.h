@@ -1,0 +1,160 @@
+/* call.h - one RPC or HTTP exchange in transit: the heart of the house.
+ *
+ * What it does: owns the life of a call between the front that received it and the terminus that
+ * answers it; carries events along two lanes through the filter chain; carries credit back; latches
+ * the one reason why a call was aborted; composes the truthful answer when Weir itself must end it.
+ * What it does not: know protocols' bytes, sockets, or what kind of front or terminus it has.
+ *
+ *            call_push_request ->  [filter 0 .. n-1] ->  terminus->push
+ *     front                                                              terminus
+ *            front->push       <-  [filter n-1 .. 0] <-  call_push_response
+ *
+ *            front->credit     <-------------------------  call_credit_request
+ *            call_credit_response ---------------------->  terminus->credit
+ *
+ * Life: call_create at HEAD -> call_open chooses route and terminus, opens filters -> events -> both
+ * lanes END, or abort -> front and terminus each say call_front_done / call_terminus_done when they hold
+ * nothing of the call any more -> queued for the loop's reap, where call_reap frees it.
+ * push takes ownership of an event, never blocks, never refuses, destroys nothing.
+ *
+ * abort: call_fail (Weir ends it, with an answer), call_reset (one side vanished: who, code). The first
+ * reason wins; later ones are ignored. After it each end is told once, by its abort().
+ *
+ * Owner: the front. Threads: the worker's. Time: call->env->now_ns, read once a turn.
+ * Errors: out of memory at creation refuses the stream; later it aborts the call. */
+#ifndef WEIR_CALL_CALL_H
+#define WEIR_CALL_CALL_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/rand.h"
+#include "config/config.h"
+#include "http/event.h"
+#include "metrics/metrics.h"
+
+enum lane_id { LANE_REQUEST, LANE_RESPONSE };
+
+/* Why a call ended otherwise than by both ENDs. Rows of reason.def: REASON(id, "label", grpc, http). */
+enum call_reason_id {
+#define REASON(id, label, grpc, http) REASON_##id,
+#include "call/reason.def"
+#undef REASON
+	REASON_COUNT,
+};
+const char *call_reason_label(enum call_reason_id id);
+
+enum call_who { CALL_BY_NOBODY, CALL_BY_CLIENT, CALL_BY_UPSTREAM, CALL_BY_SELF };
+
+struct call_abort {
+	enum call_who who; /* CALL_BY_NOBODY: not aborted */
+	enum call_reason_id reason;
+	uint32_t h2_code; /* for the side that is still there (RFC 9113 section 7) */
+	const char *text; /* static, or in the call's arena: names the cause for the client and the log */
+};
+
+struct call;
+
+/* The two ends. Both are told of an abort once; neither may free the call. */
+struct call_front {
+	void (*push)(struct call *c, struct event *ev);      /* response lane's end: takes ev */
+	void (*credit)(struct call *c, uint32_t bytes);      /* the request's stream may send more */
+	/* Forget queued, unadmitted response DATA, so that an error's trailers can follow at once. */
+	void (*drop_queued)(struct call *c);
+	void (*abort)(struct call *c); /* reset the stream with c->abort.h2_code */
+};
+struct call_terminus {
+	const char *name;
+	int (*open)(struct call *c) MUST_USE;           /* ERR_NOMEM */
+	void (*push)(struct call *c, struct event *ev); /* request lane's end: takes ev */
+	void (*credit)(struct call *c, uint32_t bytes); /* the front sent this much of the response */
+	void (*abort)(struct call *c);                  /* let go; then call_terminus_done, maybe later */
+};
+
+/* A stage. push returns true to pass the event on; false when it took it (then it owns it).
+ * request: before the terminus sees it; response: before the front does. Any may be NULL. */
+struct call_filter {
+	const char *name;
+	uint32_t state_bytes; /* zeroed memory in the call's arena */
+	int (*open)(struct call *c, void *state) MUST_USE; /* ERR_NOMEM; or it may call_fail and return 0 */
+	bool (*request)(struct call *c, void *state, struct event *ev);
+	bool (*response)(struct call *c, void *state, struct event *ev);
+	void (*close)(struct call *c, void *state); /* once, when the call is over; c->abort and the
+						       status fields say how */
+};
+#define CALL_FILTERS_MAX 12
+
+/* What a worker lends to its calls. */
+struct call_env {
+	uint64_t now_ns;      /* CLOCK_MONOTONIC, this turn */
+	uint64_t wall_ns;     /* CLOCK_REALTIME, this turn */
+	struct rand *rand;
+	struct metrics_slab *metrics;
+	struct list reap;     /* calls to free at the end of the turn */
+	uint64_t calls;       /* alive, until reaped */
+	uint64_t started, completed; /* the books: started = completed + active */
+	const struct call_filter *const *filters; /* NULL-terminated, in reading order */
+	void *worker;         /* struct worker, for termini and fronts */
+};
+
+struct call {
+	struct call_env *env;
+	struct config *config; /* the snapshot it began under, referenced */
+	const struct config_listener *listener;
+	const struct config_route *route;     /* NULL until routed, and when none matched */
+	const struct config_cluster *cluster; /* chosen backend; NULL for local termini */
+	const struct call_front *front;
+	void *front_state;
+	const struct call_terminus *terminus;
+	void *terminus_state;
+
+	/* What the request said, borrowed from head_* in the arena; empty when absent. */
+	const char *method, *path, *authority; /* NUL-terminated copies */
+	const char *grpc_service, *grpc_method; /* "" when the path has not that shape */
+	bool is_grpc; /* content-type application/grpc*: errors are trailers with grpc-status */
+	bool is_head; /* HEAD: the answer has no content */
+
+	/* Lanes. */
+	bool request_ended, response_started, response_ended;
+	bool request_opaque; /* CONNECT accepted */
+	uint64_t id, begun_ns;
+
+	/* What the client was told. */
+	uint16_t http_status; /* 0 = no head yet */
+	int16_t grpc_status;  /* -1 = none seen */
+
+	struct call_abort abort;
+	bool front_done, terminus_done, failing;
+	void *filter_state[CALL_FILTERS_MAX];
+	uint8_t filter_count;
+	struct list node; /* in the front's list, then in env->reap */
+	struct arena arena;
+};
+
+/* `head` is borrowed: the call copies what it needs. NULL: out of memory. */
+struct call *call_create(struct call_env *env, struct config *config,
+	const struct config_listener *listener, const struct call_front *front, void *front_state,
+	const struct fields *head) MUST_USE;
+/* Opens filters and terminus. On ERR_NOMEM nothing is open and the caller frees with call_discard. */
+int call_open(struct call *c, const struct call_terminus *terminus) MUST_USE;
+void call_discard(struct call *c); /* a call that was never opened */
+
+void call_push_request(struct call *c, struct event *ev);  /* from the front; takes ev */
+void call_push_response(struct call *c, struct event *ev); /* from the terminus; takes ev */
+/* From behind filter `index` on (a filter that held events goes on with them). */
+void call_resume_request(struct call *c, unsigned index, struct event *ev);
+void call_credit_request(struct call *c, uint32_t bytes);
+void call_credit_response(struct call *c, uint32_t bytes);
+
+/* Weir ends the call and the client learns why: before the response head a whole answer (gRPC:
+ * trailers-only; else the HTTP status and a short text), afterwards trailers with grpc-status for gRPC
+ * and a reset for others. The terminus is told to let go. `text` is copied. */
+void call_fail(struct call *c, enum call_reason_id reason, const char *text);
+/* One side is gone or reset its stream; the other is told with the code kept. */
+void call_reset(struct call *c, enum call_who who, enum call_reason_id reason, uint32_t h2_code);
+void call_front_done(struct call *c);
+void call_terminus_done(struct call *c);
+/* The loop's reap: frees what is done; how many. */
+unsigned call_reap(struct call_env *env);
+#endif

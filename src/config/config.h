@@ -1,0 +1,108 @@
+/* config.h - the configuration: text -> tree -> verified, immutable snapshot.
+ *
+ * What it does: parses YAML (libyaml) with positions, checks every key, value and reference, and makes
+ * a `struct config` that never changes again. Reports every error, not only the first, each as
+ * file:line:column, what was expected, and a suggestion for a misspelt name.
+ * What it does not: open sockets, resolve names, keep live state (registries do, keyed by identity).
+ *
+ * Owner: atomic refcount; workers and calls hold it. Threads: any may read and unref.
+ * Defaults and ranges: docs/reference.md, checked against config.def by a test.
+ * Errors: config_parse answers NULL and fills `errors`, one line each. */
+#ifndef WEIR_CONFIG_CONFIG_H
+#define WEIR_CONFIG_CONFIG_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+struct config_address {
+	char *text; /* as written, "127.0.0.1:8080" or "[::1]:9000" */
+	struct sockaddr_storage sa;
+	socklen_t sa_len;
+};
+
+struct config_listener {
+	char *name;
+	struct config_address address;
+};
+
+enum config_match_kind { MATCH_EXACT, MATCH_PREFIX, MATCH_PRESENT };
+
+struct config_header_match {
+	char *name; /* lower case */
+	enum config_match_kind kind;
+	char *value; /* NULL with MATCH_PRESENT */
+};
+
+struct config_match {
+	char **hosts; /* lower case, without port; "*.example.org" matches any deeper name */
+	uint32_t host_count;
+	char *service, *method; /* NULL = any */
+	enum config_match_kind path_kind; /* EXACT or PREFIX */
+	char *path;                       /* NULL = any */
+	struct config_header_match *headers;
+	uint32_t header_count;
+};
+
+struct config_backend {
+	uint32_t cluster; /* index into config.clusters */
+	uint32_t weight;  /* 0 = none of the traffic; their sum > 0 */
+};
+
+struct config_route {
+	char *name;
+	struct config_match match; /* routes are tried in the order of the file; first match wins */
+	struct config_backend *backends;
+	uint32_t backend_count;
+	uint64_t weight_sum;
+};
+
+enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_STREAMS };
+
+struct config_cluster {
+	char *name;
+	struct config_address *endpoints;
+	uint32_t endpoint_count;
+	enum config_balance balance;   /* default round_robin */
+	uint64_t connect_timeout_ns;   /* default 5s */
+};
+
+struct config_limits {
+	uint64_t memory_bytes;             /* default 512MiB */
+	uint32_t streams_per_connection;   /* default 1000 */
+	uint32_t header_bytes;             /* default 64KiB */
+	uint64_t message_bytes;            /* default 64MiB */
+	uint32_t series_per_family;        /* default 1000 */
+	uint32_t connections;              /* downstream, in all; default 100000 */
+	uint64_t replay_bytes;             /* held a call until commit, for replays; default 64KiB */
+};
+
+struct config {
+	_Atomic uint32_t refs;
+	uint64_t generation; /* set by whoever installs it */
+	char *file;
+	char *text; /* as read, for /config */
+	uint32_t workers; /* default: online CPUs; 1..256 */
+	struct config_address admin;
+	bool has_admin; /* default 127.0.0.1:9901 */
+	struct config_listener *listeners;
+	uint32_t listener_count;
+	struct config_route *routes;
+	uint32_t route_count;
+	struct config_cluster *clusters;
+	uint32_t cluster_count;
+	struct config_limits limits;
+	uint64_t drain_grace_ns; /* default 30s */
+	void *arena;             /* all strings and arrays */
+};
+
+/* refs = 1. NULL: `errors` has one line for each error, "FILE:LINE:COLUMN: ...\n". `file` names the
+ * text in messages. */
+struct config *config_parse(const char *file, const char *text, size_t len, struct buf *errors) MUST_USE;
+struct config *config_load(const char *file, struct buf *errors) MUST_USE; /* reads, then parses */
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c); /* NULL is fine */
+#endif

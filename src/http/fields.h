@@ -1,0 +1,67 @@
+/* fields.h - one header or trailer section in transit, the same for every protocol.
+ *
+ * What it is: an ordered list of name/value pairs. Pseudo-headers are fields too (":path"), in front.
+ * Names are lower case. Bytes live in chunks of the section's own arena and never move, names of known
+ * tokens point into the token table, so a field's pointers are good as long as the section is.
+ * What it is not: validated; the engines validate what they decode.
+ *
+ * Owner: whoever holds the pointer; an event that carries fields gives them away.
+ * Threads: one. fields_create takes from a small thread-local cache (no allocation in the steady
+ * state); fields_cache_purge empties it.
+ * Errors: fields_add answers ERR_NOMEM. Limits belong to the caller: `list_bytes` is what RFC 9113
+ * 6.5.2 counts for MAX_HEADER_LIST_SIZE (name + value + 32 for each field). */
+#ifndef WEIR_HTTP_FIELDS_H
+#define WEIR_HTTP_FIELDS_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/arena.h"
+#include "http/token.h"
+
+enum {
+	FIELD_NEVER_INDEX = 1, /* came as a never-indexed literal: must leave as one (RFC 7541 6.2.3) */
+};
+
+struct field {
+	const char *name;
+	const char *value; /* bytes, not NUL-terminated, no CR LF NUL */
+	uint32_t name_len, value_len;
+	uint32_t hash;  /* of name and value, as HPACK computes it; 0 = not computed */
+	uint16_t token; /* enum token */
+	uint16_t flags; /* FIELD_* */
+};
+
+struct fields {
+	struct field *list;
+	uint32_t count, cap;
+	uint32_t list_bytes; /* RFC 9113 6.5.2 size */
+	struct arena arena;
+	struct fields *next_free; /* in the cache */
+};
+
+struct fields *fields_create(void) MUST_USE; /* NULL: out of memory */
+void fields_destroy(struct fields *f);       /* NULL is fine */
+void fields_cache_purge(void);
+
+/* Appends copies of both; finds the token. ERR_NOMEM. */
+int fields_add(struct fields *f, const void *name, size_t name_len, const void *value,
+	size_t value_len) MUST_USE;
+/* Appends a field with a known name; copies the value only. */
+int fields_add_token(struct fields *f, enum token t, const void *value, size_t value_len) MUST_USE;
+int fields_add_str(struct fields *f, enum token t, const char *value) MUST_USE;
+/* Appends `field` as it is: its bytes must outlive `f` (static memory, or f's own arena). */
+int fields_add_raw(struct fields *f, struct field field) MUST_USE;
+/* Memory in f's arena, for fields_add_raw. */
+void *fields_alloc(struct fields *f, size_t bytes) MUST_USE;
+struct fields *fields_copy(const struct fields *f) MUST_USE;
+
+/* The first field with this token (not TOKEN_OTHER), or NULL. */
+const struct field *fields_get(const struct fields *f, enum token t);
+const struct field *fields_find(const struct fields *f, const void *name, size_t name_len);
+bool fields_has(const struct fields *f, enum token t);
+bool field_is(const struct field *field, const char *value); /* exact, case-sensitive; NULL field: false */
+/* Replaces the value of the first field with this token, or appends it. ERR_NOMEM. */
+int fields_set(struct fields *f, enum token t, const void *value, size_t value_len) MUST_USE;
+/* Removes every field with this token (keeps the order); how many there were. */
+unsigned fields_remove(struct fields *f, enum token t);
+#endif

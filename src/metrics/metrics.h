@@ -1,0 +1,92 @@
+/* metrics.h - counters, gauges and histograms with bounded label sets, exact and lock-free to write.
+ *
+ * metrics.def lists, once: each group with its labels, and each metric with its group, kind and help.
+ * A *series* is one label set of one group and has a value for every metric of the group, in one block
+ * of memory for each thread that writes ("slab"): adding is one relaxed load and store.
+ *
+ *   struct metrics            process-wide: interns label sets (mutex, at first sight of a set only)
+ *     struct metrics_slab     one for each writing thread; chunked, never moves
+ *       struct series         a label set's values in that slab; pointers stay good for ever
+ *
+ * Cardinality: at most `series_per_family` label sets a group. Further sets fall back: the labels that
+ * metrics.def marks as open (grpc_service, grpc_method) are replaced by "_OTHER", and
+ * weir_metrics_overflow_total rises.
+ *
+ * Reading (metrics_render) sums over the slabs with relaxed loads, from any thread, at any time.
+ * Histograms: classic buckets with bounds from metrics.def.
+ * Errors: out of memory answers the group's fallback series, which is made at creation. */
+#ifndef WEIR_METRICS_METRICS_H
+#define WEIR_METRICS_METRICS_H
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+enum metric_group {
+#define GROUP(id, labels) GROUP_##id,
+#define METRIC(id, group, kind, name, unit, help)
+#include "metrics/metrics.def"
+#undef GROUP
+#undef METRIC
+	GROUP_COUNT,
+};
+
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM_BYTES, METRIC_HISTOGRAM_SECONDS };
+
+enum metric {
+#define GROUP(id, labels)
+#define METRIC(id, group, kind, name, unit, help) M_##id,
+#include "metrics/metrics.def"
+#undef GROUP
+#undef METRIC
+	METRIC_COUNT,
+};
+
+struct metrics;
+struct metrics_slab;
+struct series {
+	enum metric_group group;
+	_Atomic uint64_t v[];
+};
+
+#define METRIC_LABELS_MAX 8
+
+struct metrics *metrics_create(uint32_t series_per_family) MUST_USE;
+void metrics_destroy(struct metrics *m); /* and its slabs; no writer may be left */
+struct metrics_slab *metrics_slab_create(struct metrics *m) MUST_USE; /* one for each thread */
+
+/* The series of this label set (values in metrics.def's order, NULL = ""), made at first sight. Never
+ * NULL. Only the slab's thread. Costs a hash of the values: keep the pointer. */
+struct series *metrics_series(struct metrics_slab *s, enum metric_group g, const char *const *values);
+/* True when the set is interned already (by any thread): for names that scanners can invent. */
+bool metrics_series_known(struct metrics_slab *s, enum metric_group g, const char *const *values);
+/* The series of a group without labels. */
+struct series *metrics_plain(struct metrics_slab *s, enum metric_group g);
+
+extern const uint16_t metric_slot[METRIC_COUNT]; /* index into series.v: constant, from metrics.def */
+
+static inline void series_add(struct series *s, enum metric m, uint64_t n)
+{
+	_Atomic uint64_t *v = &s->v[metric_slot[m]];
+	atomic_store_explicit(v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
+}
+static inline void series_sub(struct series *s, enum metric m, uint64_t n) /* gauges */
+{
+	series_add(s, m, (uint64_t)0 - n);
+}
+static inline void series_set(struct series *s, enum metric m, uint64_t n)
+{
+	atomic_store_explicit(&s->v[metric_slot[m]], n, memory_order_relaxed);
+}
+/* A histogram's observation: bytes, or nanoseconds (rendered as seconds). */
+void series_observe(struct series *s, enum metric m, uint64_t value);
+
+/* Sum over all slabs (tests, top): 0 when the set is unknown. For a histogram: its count. */
+uint64_t metrics_read(struct metrics *m, enum metric metric, const char *const *values);
+
+enum metrics_format { METRICS_PROMETHEUS_TEXT, METRICS_OPENMETRICS };
+#define METRICS_TYPE_PROMETHEUS  "text/plain; version=0.0.4; charset=utf-8"
+#define METRICS_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+void metrics_render(struct metrics *m, enum metrics_format format, struct buf *out);
+#endif
