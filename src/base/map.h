@@ -2,9 +2,10 @@
  *
  * idmap: open addressing, for stream ids (which a peer can choose only in order): multiplicative
  *   hash, no allocation until the first insert, shrinks to none when empty.
- * strmap: keys are byte strings, copied in, hashed with SipHash-1-3 under a per-process random seed,
- *   so that a peer can't make collisions.
- * Owner: embedded, *_init/*_fini. One thread. Errors: ERR_NOMEM; the table stays as it was. */
+ * strmap: keys are byte strings, copied in, hashed with SipHash-1-3 (siphash.c) under a per-process
+ *   random seed, so that a peer can't make collisions.
+ * Owner: embedded, x_init and x_fini. One thread. Errors: ERR_NOMEM, the table stays as
+ * it was; ERR_INVALID for id 0. */
 #ifndef WEIR_BASE_MAP_H
 #define WEIR_BASE_MAP_H
 #include <stdbool.h>

@@ -1,8 +1,9 @@
 /* wheel.h - timers: a hierarchical wheel of 1 ms ticks.
  *
  * Add, move and cancel are O(1); wheel_advance calls what is due, in order of tick, never early. A
- * callback may add, move or cancel any timer, itself included. Resolution 1 ms; range 2^32 ms (a
- * longer delay fires at the range's end and its owner looks again: idle timers are lazy anyway).
+ * callback may add, move or cancel any timer, itself included. Resolution 1 ms; any delay (one
+ * beyond the range of 2^32 ms waits in the last slot and is placed again). A timer armed for now or
+ * the past fires at the next tick.
  * Owner: the loop. One thread. No errors: timers are embedded in their owners. */
 #ifndef WEIR_BASE_WHEEL_H
 #define WEIR_BASE_WHEEL_H
@@ -22,6 +23,7 @@ struct timer {
 struct wheel {
 	uint64_t now_ms;
 	uint64_t armed; /* timers in the wheel */
+	uint64_t used[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* a bit for each slot that is not empty */
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
 
