@@ -1,0 +1,255 @@
+/* fields.c - header sections: one heap block holds the section, its first fields and its first
+ * bytes, and is reused through a thread-local list. */
+#include <string.h>
+#include "base/assert.h"
+#include "base/mem.h"
+#include "http/fields.h"
+
+/* What a gRPC request or response head needs fits without a second allocation. */
+#define FIRST_FIELDS 24u
+#define FIRST_BYTES  1024u
+#define CHUNK_BYTES  4096u
+#define CACHE_MAX    256u
+#define FIELD_BYTES  32u        /* what RFC 9113 6.5.2 adds for each field */
+#define LENGTH_MAX   (1u << 30) /* name or value; far above any configured limit */
+
+struct fields_block {
+	struct fields f; /* first: a section's address is its block's */
+	struct field list[FIRST_FIELDS];
+	_Alignas(8) uint8_t bytes[FIRST_BYTES];
+};
+
+static _Thread_local struct fields *cache;
+static _Thread_local uint32_t cache_len;
+
+static struct fields_block *block_of(struct fields *f)
+{
+	return (struct fields_block *)(void *)f;
+}
+
+struct fields *fields_create(void)
+{
+	struct fields *f = cache;
+	if (LIKELY(f)) {
+		cache = f->next_free;
+		cache_len--;
+	} else {
+		struct fields_block *block = mem_alloc(sizeof(*block));
+		if (!block)
+			return NULL;
+		f = &block->f;
+	}
+	f->list = block_of(f)->list;
+	f->count = 0;
+	f->cap = FIRST_FIELDS;
+	f->list_bytes = 0;
+	f->next_free = NULL;
+	arena_init(&f->arena, block_of(f)->bytes, FIRST_BYTES, CHUNK_BYTES);
+	return f;
+}
+
+void fields_destroy(struct fields *f)
+{
+	if (!f)
+		return;
+	arena_fini(&f->arena);
+	if (cache_len >= CACHE_MAX) {
+		mem_free(f);
+		return;
+	}
+	f->next_free = cache;
+	cache = f;
+	cache_len++;
+}
+
+void fields_cache_purge(void)
+{
+	while (cache) {
+		struct fields *f = cache;
+		cache = f->next_free;
+		mem_free(f);
+	}
+	cache_len = 0;
+}
+
+static int grow(struct fields *f)
+{
+	if (f->cap >= LENGTH_MAX / sizeof(struct field))
+		return ERR_NOMEM;
+	struct field *list = arena_alloc(&f->arena, 2 * (size_t)f->cap * sizeof(*list));
+	if (!list)
+		return ERR_NOMEM;
+	memcpy(list, f->list, f->count * sizeof(*list));
+	f->list =
+		list; /* the old one stays in the arena: a section grows rarely, and by doubling */
+	f->cap *= 2;
+	return 0;
+}
+
+/* Saturates, so that no sum of lengths looks small. */
+static uint32_t add_sat(uint32_t sum, uint64_t more)
+{
+	return sum + more > UINT32_MAX ? UINT32_MAX : (uint32_t)(sum + more);
+}
+
+static uint64_t list_cost(const struct field *field)
+{
+	return (uint64_t)field->name_len + field->value_len + FIELD_BYTES;
+}
+
+int fields_add_raw(struct fields *f, struct field field)
+{
+	if (UNLIKELY(f->count == f->cap)) {
+		int err = grow(f);
+		if (err)
+			return err;
+	}
+	f->list[f->count++] = field;
+	f->list_bytes = add_sat(f->list_bytes, list_cost(&field));
+	return 0;
+}
+
+void *fields_alloc(struct fields *f, size_t bytes)
+{
+	return arena_alloc(&f->arena, bytes);
+}
+
+int fields_add_token(struct fields *f, enum token t, const void *value, size_t value_len)
+{
+	ASSERT(t != TOKEN_OTHER);
+	if (value_len > LENGTH_MAX)
+		return ERR_NOMEM;
+	const char *copy = "";
+	if (value_len && !(copy = arena_dup(&f->arena, value, value_len)))
+		return ERR_NOMEM;
+	return fields_add_raw(f, (struct field){
+					 .name = token_name(t),
+					 .name_len = (uint32_t)token_name_len(t),
+					 .value = copy,
+					 .value_len = (uint32_t)value_len,
+					 .token = (uint16_t)t,
+				 });
+}
+
+int fields_add_str(struct fields *f, enum token t, const char *value)
+{
+	return fields_add_token(f, t, value, strlen(value));
+}
+
+int fields_add(
+	struct fields *f, const void *name, size_t name_len, const void *value, size_t value_len)
+{
+	enum token t = token_find(name, name_len);
+	if (t != TOKEN_OTHER)
+		return fields_add_token(f, t, value, value_len);
+	if (name_len > LENGTH_MAX || value_len > LENGTH_MAX)
+		return ERR_NOMEM;
+	char *copy = arena_alloc(&f->arena, name_len + value_len + 1);
+	if (!copy)
+		return ERR_NOMEM;
+	if (name_len)
+		memcpy(copy, name, name_len);
+	if (value_len)
+		memcpy(copy + name_len, value, value_len);
+	return fields_add_raw(f, (struct field){
+					 .name = copy,
+					 .name_len = (uint32_t)name_len,
+					 .value = copy + name_len,
+					 .value_len = (uint32_t)value_len,
+					 .token = TOKEN_OTHER,
+				 });
+}
+
+struct fields *fields_copy(const struct fields *f)
+{
+	struct fields *copy = fields_create();
+	if (!copy)
+		return NULL;
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct field *from = &f->list[i];
+		int err = from->token == TOKEN_OTHER
+				  ? fields_add(copy, from->name, from->name_len, from->value,
+					    from->value_len)
+				  : fields_add_token(copy, (enum token)from->token, from->value,
+					    from->value_len);
+		if (err) {
+			fields_destroy(copy);
+			return NULL;
+		}
+		copy->list[i].hash = from->hash;
+		copy->list[i].flags = from->flags;
+	}
+	return copy;
+}
+
+static struct field *get(const struct fields *f, enum token t)
+{
+	for (uint32_t i = 0; i < f->count; i++)
+		if (f->list[i].token == t)
+			return &f->list[i];
+	return NULL;
+}
+
+const struct field *fields_get(const struct fields *f, enum token t)
+{
+	return t == TOKEN_OTHER ? NULL : get(f, t);
+}
+
+const struct field *fields_find(const struct fields *f, const void *name, size_t name_len)
+{
+	enum token t = token_find(name, name_len);
+	if (t != TOKEN_OTHER)
+		return get(f, t);
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct field *field = &f->list[i];
+		if (field->token == TOKEN_OTHER && field->name_len == name_len &&
+			!memcmp(field->name, name, name_len))
+			return field;
+	}
+	return NULL;
+}
+
+bool fields_has(const struct fields *f, enum token t)
+{
+	return fields_get(f, t) != NULL;
+}
+
+bool field_is(const struct field *field, const char *value)
+{
+	return field && field->value_len == strlen(value) &&
+	       !memcmp(field->value, value, field->value_len);
+}
+
+int fields_set(struct fields *f, enum token t, const void *value, size_t value_len)
+{
+	ASSERT(t != TOKEN_OTHER);
+	struct field *field = get(f, t);
+	if (!field)
+		return fields_add_token(f, t, value, value_len);
+	if (value_len > LENGTH_MAX)
+		return ERR_NOMEM;
+	const char *copy = "";
+	if (value_len && !(copy = arena_dup(&f->arena, value, value_len)))
+		return ERR_NOMEM;
+	f->list_bytes = add_sat(f->list_bytes - field->value_len, value_len);
+	field->value = copy;
+	field->value_len = (uint32_t)value_len;
+	field->hash = 0;
+	return 0;
+}
+
+unsigned fields_remove(struct fields *f, enum token t)
+{
+	uint32_t kept = 0;
+	if (t == TOKEN_OTHER)
+		return 0;
+	for (uint32_t i = 0; i < f->count; i++) {
+		if (f->list[i].token == t)
+			f->list_bytes -= (uint32_t)list_cost(&f->list[i]);
+		else
+			f->list[kept++] = f->list[i];
+	}
+	unsigned removed = f->count - kept;
+	f->count = kept;
+	return removed;
+}
