@@ -114,6 +114,15 @@ void *fields_alloc(struct fields *f, size_t bytes)
 	return arena_alloc(&f->arena, bytes);
 }
 
+size_t fields_trim(struct fields *f, void *last, size_t bytes, size_t used)
+{
+	ASSERT(used <= bytes);
+	if (!last || (uint8_t *)last + ((bytes + 7) & ~(size_t)7) != f->arena.at)
+		return bytes;
+	f->arena.at = (uint8_t *)last + ((used + 7) & ~(size_t)7);
+	return used;
+}
+
 int fields_add_token(struct fields *f, enum token t, const void *value, size_t value_len)
 {
 	ASSERT(t != TOKEN_OTHER);

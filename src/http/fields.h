@@ -53,6 +53,9 @@ int fields_add_str(struct fields *f, enum token t, const char *value) MUST_USE;
 int fields_add_raw(struct fields *f, struct field field) MUST_USE;
 /* Memory in f's arena, for fields_add_raw. */
 void *fields_alloc(struct fields *f, size_t bytes) MUST_USE;
+/* Gives back what the latest fields_alloc(f, bytes), which answered `last`, does not need after all;
+ * how many bytes it still holds (where it is not the latest any more: all). NULL is fine. */
+size_t fields_trim(struct fields *f, void *last, size_t bytes, size_t used);
 struct fields *fields_copy(const struct fields *f) MUST_USE;
 
 /* The first field with this token (not TOKEN_OTHER), or NULL. */

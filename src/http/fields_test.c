@@ -137,6 +137,22 @@ TEST(a_copy_is_independent_of_its_original_and_keeps_flags)
 	fields_destroy(copy);
 }
 
+TEST(trimming_gives_back_the_end_of_the_latest_allocation_only)
+{
+	struct fields *f = fields_create();
+	REQUIRE(f);
+	char *first = fields_alloc(f, 100);
+	CHECK_EQ(fields_trim(f, first, 100, 9), 9);
+	char *second = fields_alloc(f, 8);
+	CHECK_EQ(second - first, 16);
+	CHECK_EQ(fields_trim(f, first, 9, 1), 9); /* no longer the latest */
+	CHECK_EQ(fields_trim(f, second, 8, 0), 0);
+	CHECK_EQ(fields_trim(f, first, 9, 0), 0);
+	CHECK((char *)fields_alloc(f, 1) == first);
+	CHECK_EQ(fields_trim(f, NULL, 0, 0), 0);
+	fields_destroy(f);
+}
+
 TEST(create_and_destroy_allocate_nothing_in_the_steady_state)
 {
 	fields_destroy(fields_create());

@@ -1,0 +1,264 @@
+/* hpack_dec.c - the decoder (RFC 7541 3, 6).
+ *
+ * What a field points to: names of known tokens and the static table are constants; everything else
+ * is copied into the section's arena, so nothing dangles when an entry is evicted. */
+#include "base/mem.h"
+#include "http2/hpack_priv.h"
+
+struct hpack_decoder {
+	struct hpack_table table;
+	uint32_t limit;      /* what a size update may ask for */
+	uint32_t must_reach; /* the next block must begin with an update to at most this */
+	bool update_due;
+};
+
+/* One block on its way: where its bytes are and where its fields go. */
+struct block {
+	const uint8_t *at, *end;
+	struct fields *out;
+	uint32_t room; /* of max_list_bytes */
+	bool store;    /* false: fields go nowhere, only the table matters */
+	bool overflow;
+};
+
+struct hpack_decoder *hpack_decoder_create(uint32_t table_bytes)
+{
+	struct hpack_decoder *d = mem_zalloc(sizeof(*d));
+	if (!d)
+		return NULL;
+	/* A peer that has not seen our settings uses 4096, and a higher limit raises nothing by
+	 * itself: the peer has to say so (4.2). */
+	hpack_table_init(&d->table,
+		table_bytes < HPACK_DEFAULT_TABLE_BYTES ? table_bytes : HPACK_DEFAULT_TABLE_BYTES);
+	d->limit = table_bytes;
+	return d;
+}
+
+void hpack_decoder_destroy(struct hpack_decoder *d)
+{
+	if (!d)
+		return;
+	hpack_table_fini(&d->table);
+	mem_free(d);
+}
+
+void hpack_decoder_set_limit(struct hpack_decoder *d, uint32_t table_bytes)
+{
+	d->limit = table_bytes;
+	/* 4.2: after several changes the smallest must be signalled first. */
+	if (table_bytes < (d->update_due ? d->must_reach : d->table.max_bytes)) {
+		d->update_due = true;
+		d->must_reach = table_bytes;
+	}
+}
+
+uint32_t hpack_decoder_table_bytes(const struct hpack_decoder *d)
+{
+	return d->table.used_bytes;
+}
+
+/* Whether the field still fits the list; accounts for it. */
+static bool admit(struct block *b, uint32_t name_len, uint32_t value_len)
+{
+	uint64_t bytes = (uint64_t)name_len + value_len + HPACK_ENTRY_OVERHEAD;
+	if (UNLIKELY(!b->store))
+		return false;
+	if (UNLIKELY(bytes > b->room)) {
+		b->store = false;
+		b->overflow = true;
+		return false;
+	}
+	b->room -= (uint32_t)bytes;
+	return true;
+}
+
+/* 6.1 */
+static int decode_indexed(struct hpack_decoder *d, struct block *b)
+{
+	uint32_t index;
+	if (hpack_int_decode(&b->at, b->end, 7, &index))
+		return ERR_PROTOCOL;
+	if (index <= HPACK_STATIC_COUNT) {
+		const struct field *f = &hpack_static[index];
+		if (index == 0)
+			return ERR_PROTOCOL;
+		return admit(b, f->name_len, f->value_len) ? fields_add_raw(b->out, *f) : 0;
+	}
+	index -= HPACK_STATIC_COUNT + 1;
+	if (index >= hpack_table_count(&d->table)) /* 2.3.3 */
+		return ERR_PROTOCOL;
+	struct field f = hpack_table_field(
+		&d->table, hpack_table_entry(&d->table, d->table.next_seq - 1 - index));
+	if (!admit(b, f.name_len, f.value_len))
+		return 0;
+	size_t name_len = f.token == TOKEN_OTHER ? f.name_len : 0;
+	char *copy = fields_alloc(b->out, name_len + f.value_len);
+	if (!copy)
+		return ERR_NOMEM;
+	if (name_len) {
+		memcpy(copy, f.name, name_len + f.value_len); /* the value follows its name */
+		f.name = copy;
+	} else {
+		memcpy(copy, f.value, f.value_len);
+	}
+	f.value = copy + name_len;
+	return fields_add_raw(b->out, f);
+}
+
+/* A string literal (5.2), decoded into the section's arena. */
+struct string {
+	char *bytes;
+	uint32_t len;
+	size_t alloc_bytes;
+};
+
+static int decode_string(struct block *b, struct string *s)
+{
+	if (b->at == b->end)
+		return ERR_PROTOCOL;
+	bool huffman = *b->at & 0x80;
+	uint32_t len;
+	if (hpack_int_decode(&b->at, b->end, 7, &len) || len > (size_t)(b->end - b->at))
+		return ERR_PROTOCOL;
+	s->alloc_bytes = huffman ? (size_t)len * 8 / 5 + 1 : len ? len : 1;
+	s->bytes = fields_alloc(b->out, s->alloc_bytes);
+	if (!s->bytes)
+		return ERR_NOMEM;
+	if (huffman) {
+		long n = hpack_huff_decode(b->at, len, s->bytes);
+		if (n < 0)
+			return ERR_PROTOCOL;
+		s->len = (uint32_t)n;
+		s->alloc_bytes = fields_trim(b->out, s->bytes, s->alloc_bytes, s->len);
+	} else {
+		memcpy(s->bytes, b->at, len);
+		s->len = len;
+	}
+	b->at += len;
+	return 0;
+}
+
+/* The name of a literal: by index, or spelt out. One that is spelt out and known needs no bytes. */
+static int decode_name(struct hpack_decoder *d, struct block *b, uint32_t index, struct field *f,
+	struct string *spelt)
+{
+	if (index == 0) {
+		int err = decode_string(b, spelt);
+		if (err)
+			return err;
+		f->token = (uint16_t)token_find(spelt->bytes, spelt->len);
+		f->name = spelt->bytes;
+		f->name_len = spelt->len;
+		if (f->token != TOKEN_OTHER) {
+			f->name = hpack_names[f->token].name;
+			spelt->alloc_bytes =
+				fields_trim(b->out, spelt->bytes, spelt->alloc_bytes, 0);
+		}
+		return 0;
+	}
+	if (index <= HPACK_STATIC_COUNT) {
+		*f = hpack_static[index];
+		return 0;
+	}
+	index -= HPACK_STATIC_COUNT + 1;
+	if (index >= hpack_table_count(&d->table))
+		return ERR_PROTOCOL;
+	*f = hpack_table_field(
+		&d->table, hpack_table_entry(&d->table, d->table.next_seq - 1 - index));
+	return 0;
+}
+
+/* 6.2, all three kinds; `bits` of the first byte are the name's index. */
+static int decode_literal(
+	struct hpack_decoder *d, struct block *b, unsigned bits, bool insert, uint16_t flags)
+{
+	struct field f = {0};
+	struct string name = {0}, value = {0};
+	uint32_t index, seq;
+	if (hpack_int_decode(&b->at, b->end, bits, &index))
+		return ERR_PROTOCOL;
+	int err = decode_name(d, b, index, &f, &name);
+	if (!err)
+		err = decode_string(b, &value);
+	if (err)
+		return err;
+	f.value = value.bytes;
+	f.value_len = value.len;
+	f.hash = 0;
+	f.flags = flags;
+	bool store = admit(b, f.name_len, f.value_len);
+	if (store && index > HPACK_STATIC_COUNT && f.token == TOKEN_OTHER) {
+		/* the name lies in an entry that may go */
+		char *copy = fields_alloc(b->out, f.name_len);
+		if (!copy)
+			return ERR_NOMEM;
+		memcpy(copy, f.name, f.name_len);
+		f.name = copy;
+	}
+	if (insert) {
+		if (!(hpack_names[f.token].flags & (TF_NO_INDEX | TF_SECRET)))
+			f.hash = hpack_hash(&f);
+		err = hpack_table_insert(&d->table, &f, &seq);
+		if (err)
+			return err;
+	}
+	if (store)
+		return fields_add_raw(b->out, f);
+	fields_trim(b->out, value.bytes, value.alloc_bytes, 0);
+	fields_trim(b->out, name.bytes, name.alloc_bytes, 0);
+	return 0;
+}
+
+/* 6.3 */
+static int decode_size_update(struct hpack_decoder *d, struct block *b)
+{
+	uint32_t bytes;
+	if (hpack_int_decode(&b->at, b->end, 5, &bytes) || bytes > d->limit)
+		return ERR_PROTOCOL;
+	if (d->update_due && bytes > d->must_reach)
+		return ERR_PROTOCOL;
+	d->update_due = false;
+	hpack_table_resize(&d->table, bytes);
+	return 0;
+}
+
+static int decode_block(struct hpack_decoder *d, struct block *b)
+{
+	int err = 0;
+	/* 4.2: size updates stand at the beginning of a block, and nowhere else. */
+	while (!err && b->at < b->end && (*b->at & 0xe0) == 0x20)
+		err = decode_size_update(d, b);
+	if (!err && d->update_due)
+		err = ERR_PROTOCOL;
+	while (!err && b->at < b->end) {
+		uint8_t first = *b->at;
+		if (first & 0x80)
+			err = decode_indexed(d, b);
+		else if (first & 0x40)
+			err = decode_literal(d, b, 6, true, 0);
+		else if (first & 0x20)
+			err = ERR_PROTOCOL;
+		else
+			err = decode_literal(d, b, 4, false, first & 0x10 ? FIELD_NEVER_INDEX : 0);
+	}
+	return err;
+}
+
+int hpack_decode(struct hpack_decoder *d, const uint8_t *block, size_t len, uint32_t max_list_bytes,
+	struct fields *out, bool *overflow)
+{
+	struct block b = {
+		.at = block, .end = len ? block + len : block, .out = out, .store = out != NULL};
+	if (out)
+		b.room = max_list_bytes > out->list_bytes ? max_list_bytes - out->list_bytes : 0;
+	else
+		b.out = fields_create(); /* literals are decoded somewhere */
+	if (!b.out)
+		return ERR_NOMEM;
+	int err = decode_block(d, &b);
+	if (!out)
+		fields_destroy(b.out);
+	if (overflow)
+		*overflow = b.overflow;
+	return err;
+}

@@ -1,0 +1,277 @@
+/* hpack_enc.c - the encoder (RFC 7541 6, 7.1) and its policy.
+ *
+ * What becomes of a field, first rule first:
+ *   secrets (TF_SECRET, short cookies, FIELD_NEVER_INDEX)    never-indexed literal
+ *   in the static table with its value                       index
+ *   TF_NO_INDEX, or the value is long                        literal
+ *   in the dynamic table with its value                      index
+ *   its name has no index, or may be worth one (see below)   literal that is added to the table
+ *   else                                                     literal
+ * The first field of a name without an index is added whatever its value, so that later ones need
+ * not spell the name. Values of unknown names, :path and cookie are added when they come for the
+ * second time: what differs in every call (ids in a path, somebody's own request id) would flush
+ * the table else.
+ *
+ * Look-ups go by hash into buckets that hold the number of their newest entry; entries of a bucket
+ * are chained newest to oldest, so a number that is no longer alive ends the chain and eviction
+ * need not unlink anything. A look-up gives up after HPACK_PROBES entries. */
+#include "base/mem.h"
+#include "http2/hpack_priv.h"
+
+#define HPACK_PROBES       8u
+#define SEEN_SLOTS         64u
+#define SHORT_COOKIE_BYTES 20u /* guessable by trying (RFC 7541 7.1.3) */
+#define BUCKETS_MIN        16u
+#define BUCKETS_MAX        1024u
+#define BUCKET_BYTES       64u /* of table for each bucket: about one entry */
+
+struct hpack_encoder {
+	struct hpack_table table;
+	uint32_t max_table_bytes;
+	uint32_t limit;    /* what the next block's last size update says */
+	uint32_t smallest; /* the smallest limit since the last block */
+	uint32_t bucket_mask;
+	uint16_t seen[SEEN_SLOTS]; /* tags of hashes that came once */
+	uint32_t *by_name;         /* bucket -> newest seq; the second half of by_hash's memory */
+	uint32_t by_hash[];
+};
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+struct hpack_encoder *hpack_encoder_create(uint32_t max_table_bytes)
+{
+	uint32_t buckets = BUCKETS_MIN;
+	while (buckets < BUCKETS_MAX && buckets < max_table_bytes / BUCKET_BYTES)
+		buckets *= 2;
+	struct hpack_encoder *e = mem_zalloc(sizeof(*e) + 2 * buckets * sizeof(uint32_t));
+	if (!e)
+		return NULL;
+	hpack_table_init(&e->table, HPACK_DEFAULT_TABLE_BYTES);
+	/* An empty bucket holds 0, so no entry has that number (when numbers wrap, one does: a
+	 * look-up compares what it finds, so all that happens is a probe in vain). */
+	e->table.first_seq = e->table.next_seq = 1;
+	e->max_table_bytes = max_table_bytes;
+	e->bucket_mask = buckets - 1;
+	e->by_name = e->by_hash + buckets;
+	e->limit = e->smallest = HPACK_DEFAULT_TABLE_BYTES;
+	hpack_encoder_set_limit(e, HPACK_DEFAULT_TABLE_BYTES);
+	return e;
+}
+
+void hpack_encoder_destroy(struct hpack_encoder *e)
+{
+	if (!e)
+		return;
+	hpack_table_fini(&e->table);
+	mem_free(e);
+}
+
+void hpack_encoder_set_limit(struct hpack_encoder *e, uint32_t table_bytes)
+{
+	e->limit = min_u32(table_bytes, e->max_table_bytes);
+	e->smallest = min_u32(e->smallest, e->limit);
+}
+
+size_t hpack_encode_bound(const struct hpack_encoder *e, const struct fields *f)
+{
+	/* two size updates; a field's first byte with its index, and two lengths */
+	size_t bytes = 2 * (size_t)HPACK_INT_MAX_BYTES;
+	for (uint32_t i = 0; i < f->count; i++)
+		bytes += 3 * HPACK_INT_MAX_BYTES + (size_t)f->list[i].name_len +
+			 f->list[i].value_len;
+	return bytes;
+}
+
+/* 4.2: the smallest limit since the last block, then the one that holds. */
+static uint8_t *write_size_updates(struct hpack_encoder *e, uint8_t *out)
+{
+	if (e->smallest < e->table.max_bytes && e->smallest < e->limit) {
+		hpack_table_resize(&e->table, e->smallest);
+		out = hpack_int_write(out, 0x20, 5, e->smallest);
+	}
+	if (e->limit != e->table.max_bytes) {
+		hpack_table_resize(&e->table, e->limit);
+		out = hpack_int_write(out, 0x20, 5, e->limit);
+	}
+	e->smallest = e->limit;
+	return out;
+}
+
+static uint8_t *write_string(uint8_t *out, const char *bytes, uint32_t len)
+{
+	size_t huffman = hpack_huff_len(bytes, len);
+	if (huffman < len) {
+		out = hpack_int_write(out, 0x80, 7, (uint32_t)huffman);
+		return out + hpack_huff_encode(bytes, len, out);
+	}
+	out = hpack_int_write(out, 0, 7, len);
+	if (len)
+		memcpy(out, bytes, len);
+	return out + len;
+}
+
+/* 6.2: `first` is the kind of literal, `bits` of it the name's index (0: spell it). */
+static uint8_t *write_literal(
+	uint8_t *out, uint8_t first, unsigned bits, uint32_t name_index, const struct field *f)
+{
+	out = hpack_int_write(out, first, bits, name_index);
+	if (!name_index)
+		out = write_string(out, f->name, f->name_len);
+	return write_string(out, f->value, f->value_len);
+}
+
+static uint32_t index_of(const struct hpack_encoder *e, uint32_t seq)
+{
+	return HPACK_STATIC_COUNT + (e->table.next_seq - seq);
+}
+
+/* The index of the static entry with this name and value, or 0. */
+static uint32_t find_static(const struct field *f)
+{
+	uint32_t i = hpack_first_static[f->token];
+	if (!i)
+		return 0;
+	for (; hpack_static[i].token == f->token; i++)
+		if (hpack_static[i].value_len == f->value_len &&
+			!memcmp(hpack_static[i].value, f->value, f->value_len))
+			return i;
+	return 0;
+}
+
+static bool same_name(const struct field *a, const struct field *b)
+{
+	return a->token == b->token &&
+	       (a->token != TOKEN_OTHER ||
+		       (a->name_len == b->name_len && !memcmp(a->name, b->name, a->name_len)));
+}
+
+static uint32_t *hash_bucket(struct hpack_encoder *e, uint32_t hash)
+{
+	return &e->by_hash[hash >> 8 & e->bucket_mask];
+}
+
+static uint32_t *name_bucket(struct hpack_encoder *e, const struct field *f)
+{
+	uint64_t hash = hpack_hash_name((enum token)f->token, f->name, f->name_len);
+	return &e->by_name[(uint32_t)(hash >> 40) & e->bucket_mask];
+}
+
+/* The index of the dynamic entry with this name and value, or 0. */
+static uint32_t find_entry(struct hpack_encoder *e, const struct field *f, uint32_t hash)
+{
+	uint32_t seq = *hash_bucket(e, hash);
+	for (unsigned probe = 0; probe < HPACK_PROBES && hpack_table_alive(&e->table, seq);
+		probe++) {
+		const struct hpack_entry *entry = hpack_table_entry(&e->table, seq);
+		struct field at = hpack_table_field(&e->table, entry);
+		if (at.hash == hash && at.value_len == f->value_len && same_name(&at, f) &&
+			!memcmp(at.value, f->value, f->value_len))
+			return index_of(e, seq);
+		seq = entry->older_hash;
+	}
+	return 0;
+}
+
+/* The index of a name, static or dynamic, or 0. */
+static uint32_t find_name(struct hpack_encoder *e, const struct field *f)
+{
+	if (hpack_first_static[f->token])
+		return hpack_first_static[f->token];
+	uint32_t seq = *name_bucket(e, f);
+	for (unsigned probe = 0; probe < HPACK_PROBES && hpack_table_alive(&e->table, seq);
+		probe++) {
+		const struct hpack_entry *entry = hpack_table_entry(&e->table, seq);
+		struct field at = hpack_table_field(&e->table, entry);
+		if (same_name(&at, f))
+			return index_of(e, seq);
+		seq = entry->older_name;
+	}
+	return 0;
+}
+
+/* Whether the table took it: false when there is no memory. */
+static bool insert(struct hpack_encoder *e, const struct field *f, uint32_t hash)
+{
+	struct field entry = *f;
+	uint32_t seq;
+	entry.hash = hash;
+	if (hpack_table_insert(&e->table, &entry, &seq))
+		return false;
+	struct hpack_entry *at = hpack_table_entry(&e->table, seq);
+	uint32_t *bucket;
+	if (hash) { /* else it is there for its name only */
+		bucket = hash_bucket(e, hash);
+		at->older_hash = *bucket;
+		*bucket = seq;
+	}
+	bucket = name_bucket(e, f);
+	at->older_name = *bucket;
+	*bucket = seq;
+	return true;
+}
+
+/* True from the second time on (or when another hash took the slot's tag: then later). */
+static bool seen_before(struct hpack_encoder *e, uint32_t hash)
+{
+	uint16_t *slot = &e->seen[hash >> 2 & (SEEN_SLOTS - 1)];
+	uint16_t tag = (uint16_t)(hash >> 16) | 1;
+	bool seen = *slot == tag;
+	*slot = tag;
+	return seen;
+}
+
+static bool worth_an_entry(
+	struct hpack_encoder *e, const struct field *f, uint32_t hash, uint32_t name_index)
+{
+	if (!name_index)
+		return true;
+	if (hpack_names[f->token].flags & TF_NO_INDEX)
+		return false;
+	if (f->token == TOKEN_PATH && memchr(f->value, '?', f->value_len))
+		return false;
+	if (f->token == TOKEN_PATH || f->token == TOKEN_COOKIE || f->token == TOKEN_OTHER)
+		return seen_before(e, hash);
+	return true;
+}
+
+static bool is_secret(const struct field *f)
+{
+	return (hpack_names[f->token].flags & TF_SECRET) || (f->flags & FIELD_NEVER_INDEX) ||
+	       (f->token == TOKEN_COOKIE && f->value_len < SHORT_COOKIE_BYTES);
+}
+
+static bool fits_table(const struct hpack_encoder *e, const struct field *f)
+{
+	uint32_t max = e->table.max_bytes;
+	return f->value_len <= max / 4 &&
+	       (uint64_t)f->name_len + f->value_len + HPACK_ENTRY_OVERHEAD <= max;
+}
+
+static uint8_t *write_field(struct hpack_encoder *e, const struct field *f, uint8_t *out)
+{
+	if (UNLIKELY(is_secret(f)))
+		return write_literal(out, 0x10, 4, find_name(e, f), f);
+	uint32_t index = find_static(f), hash = 0;
+	bool fits = !index && fits_table(e, f);
+	if (fits && !(hpack_names[f->token].flags & TF_NO_INDEX)) {
+		hash = f->hash ? f->hash : hpack_hash(f);
+		index = find_entry(e, f, hash);
+	}
+	if (index)
+		return hpack_int_write(out, 0x80, 7, index);
+	uint32_t name_index = find_name(e, f);
+	if (fits && worth_an_entry(e, f, hash, name_index) && insert(e, f, hash))
+		return write_literal(out, 0x40, 6, name_index, f);
+	return write_literal(out, 0, 4, name_index, f);
+}
+
+size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out)
+{
+	uint8_t *at = write_size_updates(e, out);
+	for (uint32_t i = 0; i < f->count; i++)
+		at = write_field(e, &f->list[i], at);
+	return (size_t)(at - out);
+}
