@@ -89,7 +89,8 @@ static inline struct slice slice_cut(struct slice *s, uint32_t len)
 	struct slice head = {s->slab, s->at, len};
 	if (s->slab)
 		slab_ref(s->slab);
-	s->at += len;
+	if (len) /* an empty slice may be at NULL */
+		s->at += len;
 	s->len -= len;
 	return head;
 }

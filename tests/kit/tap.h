@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct tap_test {
 	const char *name;
@@ -73,6 +74,18 @@ static int tap_failures;
 
 #define CHECK_MEM(got, got_len, want, want_len)                                                    \
 	CHECK((size_t)(got_len) == (size_t)(want_len) && !memcmp((got), (want), (size_t)(want_len)))
+
+/* The seed of a randomised test, printed so that a failure can be replayed: WEIR_SEED=N ./x_test */
+static inline uint64_t tap_seed(void)
+{
+	const char *given = getenv("WEIR_SEED");
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t seed = given ? strtoull(given, NULL, 0)
+			      : (uint64_t)now.tv_nsec * 1000003u + (uint64_t)now.tv_sec;
+	printf("# WEIR_SEED=%llu\n", (unsigned long long)seed);
+	return seed;
+}
 
 static inline int tap_run(const char *only)
 {
