@@ -8,12 +8,16 @@
  *     struct metrics_slab     one for each writing thread; chunked, never moves
  *       struct series         a label set's values in that slab; pointers stay good for ever
  *
- * Cardinality: at most `series_per_family` label sets a group. Further sets fall back: the labels that
- * metrics.def marks as open (grpc_service, grpc_method) are replaced by "_OTHER", and
- * weir_metrics_overflow_total rises.
+ * Cardinality: at most `series_per_family` label sets a group, the fallbacks included. Further sets fall
+ * back: the labels that metrics.def marks as open (grpc_service, grpc_method) are replaced by "_OTHER",
+ * and when even that set is one too many, all labels are; weir_metrics_overflow_total rises. Groups
+ * without open labels, whose values come from tables and the configuration, have at least 1000 sets.
+ * A label value longer than METRIC_LABEL_BYTES is "_OTHER" too; bytes that are not UTF-8 become '?'.
  *
- * Reading (metrics_render) sums over the slabs with relaxed loads, from any thread, at any time.
- * Histograms: classic buckets with bounds from metrics.def.
+ * Reading (metrics_render) sums over the slabs with relaxed loads, from any thread, at any time, and
+ * takes no lock. Values of unit "seconds" are kept in nanoseconds and rendered as seconds.
+ * Histograms: classic buckets; the bounds of each kind stand in metrics.c.
+ * Threads: metrics_create/destroy one; metrics_slab_create any; a slab and its series only their own.
  * Errors: out of memory answers the group's fallback series, which is made at creation. */
 #ifndef WEIR_METRICS_METRICS_H
 #define WEIR_METRICS_METRICS_H
@@ -32,7 +36,13 @@ enum metric_group {
 	GROUP_COUNT,
 };
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM_BYTES, METRIC_HISTOGRAM_SECONDS };
+enum metric_kind {
+	METRIC_COUNTER,
+	METRIC_GAUGE,
+	METRIC_HISTOGRAM_BYTES,
+	METRIC_HISTOGRAM_SECONDS,
+	METRIC_HISTOGRAM_CALLS,
+};
 
 enum metric {
 #define GROUP(id, labels)
@@ -47,12 +57,13 @@ struct metrics;
 struct metrics_slab;
 struct series {
 	enum metric_group group;
-	_Atomic uint64_t v[];
+	_Atomic uint64_t v[]; /* all values of the group's metrics, from metric_slot on */
 };
 
-#define METRIC_LABELS_MAX 8
+#define METRIC_LABELS_MAX  8
+#define METRIC_LABEL_BYTES 255 /* the longest label value */
 
-struct metrics *metrics_create(uint32_t series_per_family) MUST_USE;
+struct metrics *metrics_create(uint32_t series_per_family) MUST_USE; /* NULL: out of memory */
 void metrics_destroy(struct metrics *m); /* and its slabs; no writer may be left */
 struct metrics_slab *metrics_slab_create(struct metrics *m) MUST_USE; /* one for each thread */
 
@@ -79,7 +90,7 @@ static inline void series_set(struct series *s, enum metric m, uint64_t n)
 {
 	atomic_store_explicit(&s->v[metric_slot[m]], n, memory_order_relaxed);
 }
-/* A histogram's observation: bytes, or nanoseconds (rendered as seconds). */
+/* A histogram's observation: bytes, calls, or nanoseconds (rendered as seconds). */
 void series_observe(struct series *s, enum metric m, uint64_t value);
 
 /* Sum over all slabs (tests, top): 0 when the set is unknown. For a histogram: its count. */
