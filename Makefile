@@ -72,8 +72,8 @@ coverage: ## line coverage of the tests, in build-coverage/coverage/
 install: ## install weir [prefix=/usr/local] [DESTDIR=]
 	@tools/setup build
 	@tools/tree release
-	@meson configure build --prefix '$(abspath $(prefix))'
-	@DESTDIR='$(DESTDIR)' meson install -C build --no-rebuild --strip
+	install -d '$(DESTDIR)$(prefix)/bin'
+	install -s -m 755 build/weir '$(DESTDIR)$(prefix)/bin/weir'
 
 clean: ## remove every build tree
 	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz fuzz-work
