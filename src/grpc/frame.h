@@ -1,10 +1,10 @@
 /* frame.h - where messages begin and end in a byte stream, without looking inside.
  *
- * What it does: walks the envelopes of gRPC (5-byte prefix), gRPC-Web (same, trailer envelope 0x80 is
- * not a message), gRPC-Web-text (base64 of the former, decoded for counting, padding may occur in the
- * middle), Connect streaming (end-stream envelope 0x02 is not a message) and Connect unary (the body is
- * one message). Exact for every split; O(1) state; copies nothing but base64's few bytes.
- * What it does not: decompress, parse protobuf, hold bytes back, or change them.
+ * What it does: walks the envelopes of gRPC (5-byte prefix), gRPC-Web (same, trailer envelope 0x80
+ * is not a message), gRPC-Web-text (base64 of the former, decoded for counting, padding may occur
+ * in the middle), Connect streaming (end-stream envelope 0x02 is not a message) and Connect unary
+ * (the body is one message). Exact for every split; O(1) state; copies nothing but base64's few
+ * bytes. What it does not: decompress, parse protobuf, hold bytes back, or change them.
  *
  *   struct grpc_walker w; grpc_walker_init(&w, wire);
  *   const uint8_t *at = data, *end = data + len; uint32_t size;
@@ -30,7 +30,8 @@ enum grpc_wire {
 };
 
 /* By content-type (RFC 9110 8.3: parameters and case are ignored) and, for Connect unary,
- * connect-protocol-version. For a response, pass its own head; Connect unary responses follow `request`. */
+ * connect-protocol-version. For a response, pass its own head; Connect unary responses follow
+ * `request`. */
 enum grpc_wire grpc_wire_of_request(const struct fields *head);
 enum grpc_wire grpc_wire_of_response(enum grpc_wire request, const struct fields *head);
 
@@ -42,11 +43,12 @@ struct grpc_walker {
 	uint8_t flag;     /* first byte of the prefix */
 	uint8_t b64_have; /* base64 digits waiting */
 	uint32_t b64_bits;
+	uint16_t skip; /* flag bits of envelopes that are no messages */
 };
 
 void grpc_walker_init(struct grpc_walker *w, enum grpc_wire wire);
-/* Moves *at forward; true when a message is complete (its size in *size; call again), false when all
- * input is used. */
+/* Moves *at forward; true when a message is complete (its size in *size; call again), false when
+ * all input is used. */
 bool grpc_walk(struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size);
 enum grpc_walk_end {
 	GRPC_WALK_CLEAN,     /* the lane ended between messages */

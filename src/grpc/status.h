@@ -1,5 +1,6 @@
-/* status.h - grpc-status codes, their names, their text on the wire (gRPC over HTTP/2 specification),
- * and the mappings from HTTP status and HTTP/2 error codes that the specification gives. */
+/* status.h - grpc-status codes, their names, their text on the wire (gRPC over HTTP/2
+ * specification), and the mappings from HTTP status and HTTP/2 error codes that the specification
+ * gives. */
 #ifndef WEIR_GRPC_STATUS_H
 #define WEIR_GRPC_STATUS_H
 #include <stddef.h>
@@ -29,10 +30,10 @@ enum grpc_status {
 const char *grpc_status_name(unsigned status); /* "UNAVAILABLE"; out of range: "UNKNOWN" */
 /* Decimal text of a grpc-status value: 0..16, else -1. */
 int grpc_status_parse(const char *text, size_t len);
-enum grpc_status grpc_status_of_http(unsigned http_status);    /* http-grpc-status-mapping */
-enum grpc_status grpc_status_of_h2_code(uint32_t code);        /* "Errors" section */
-/* Percent-encodes a grpc-message (RFC 3986 2.1 as the gRPC spec says): 0x20-0x7e but '%' pass. Writes at
- * most out_cap bytes, whole escapes only; the length. */
+enum grpc_status grpc_status_of_http(unsigned http_status); /* http-grpc-status-mapping */
+enum grpc_status grpc_status_of_h2_code(uint32_t code);     /* "Errors" section */
+/* Percent-encodes a grpc-message (RFC 3986 2.1 as the gRPC spec says): 0x20-0x7e but '%' pass.
+ * Writes at most out_cap bytes, whole escapes only; the length. */
 size_t grpc_message_encode(const char *text, size_t len, char *out, size_t out_cap);
 size_t grpc_message_decode(const char *text, size_t len, char *out, size_t out_cap);
 /* A grpc-timeout value ("100m") in nanoseconds, saturated; -1 when malformed. */

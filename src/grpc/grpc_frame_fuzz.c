@@ -1,0 +1,76 @@
+/* Split-invariance of the walker: the stream in one piece, in pieces that the input chooses, and
+ * before the naive judge must give the same messages. Input: wire, piece length seed, stream. */
+#include "base/assert.h"
+#include "base/rand.h"
+#include "grpc/frame.h"
+#include "grpc/frame_naive.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+struct tally {
+	uint64_t count, hash;
+	uint32_t pending, end_size;
+	enum grpc_walk_end end;
+};
+
+static void add(struct tally *t, uint32_t size)
+{
+	t->count++;
+	t->hash = (t->hash ^ size) * 0x9e3779b97f4a7c15u;
+}
+
+static void walk(
+	enum grpc_wire wire, const uint8_t *data, size_t len, uint64_t seed, struct tally *t)
+{
+	struct grpc_walker w;
+	struct rand r;
+	uint32_t size;
+	*t = (struct tally){0};
+	rand_seed(&r, seed);
+	grpc_walker_init(&w, wire);
+	for (size_t at = 0, n; at < len; at += n) {
+		n = seed ? 1 + rand_below(&r, 1 + (seed & 15)) : len;
+		if (n > len - at)
+			n = len - at;
+		const uint8_t *p = data + at;
+		while (grpc_walk(&w, &p, data + at + n, &size))
+			add(t, size);
+		ASSERT(p == data + at + n);
+	}
+	t->pending = grpc_walker_pending(&w);
+	t->end = grpc_walker_finish(&w, &size);
+	if (t->end == GRPC_WALK_COMPLETE)
+		t->end_size = size;
+}
+
+static bool same(const struct tally *a, const struct tally *b)
+{
+	return a->count == b->count && a->hash == b->hash && a->pending == b->pending &&
+	       a->end == b->end && a->end_size == b->end_size;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	if (len < 2)
+		return 0;
+	enum grpc_wire wire = data[0] % (GRPC_WIRE_CONNECT_UNARY + 1);
+	uint64_t seed = data[1] + 1;
+	data += 2;
+	len -= 2;
+
+	struct tally whole, split, judge = {0};
+	walk(wire, data, len, 0, &whole);
+	walk(wire, data, len, seed, &split);
+	ASSERT(same(&whole, &split));
+
+	struct naive n;
+	naive_walk(wire, data, len, &n);
+	for (size_t i = 0; i < n.count; i++)
+		add(&judge, n.sizes[i]);
+	judge.pending = n.pending;
+	judge.end = n.end;
+	judge.end_size = n.end_size;
+	ASSERT(same(&whole, &judge));
+	naive_fini(&n);
+	return 0;
+}
