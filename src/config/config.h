@@ -1,9 +1,9 @@
 /* config.h - the configuration: text -> tree -> verified, immutable snapshot.
  *
- * What it does: parses YAML (libyaml) with positions, checks every key, value and reference, and makes
- * a `struct config` that never changes again. Reports every error, not only the first, each as
- * file:line:column, what was expected, and a suggestion for a misspelt name.
- * What it does not: open sockets, resolve names, keep live state (registries do, keyed by identity).
+ * What it does: parses YAML (libyaml) with positions, checks every key, value and reference, and
+ * makes a `struct config` that never changes again. Reports every error, not only the first, each
+ * as file:line:column, what was expected, and a suggestion for a misspelt name. What it does not:
+ * open sockets, resolve names, keep live state (registries do, keyed by identity).
  *
  * Owner: atomic refcount; workers and calls hold it. Threads: any may read and unref.
  * Defaults and ranges: docs/reference.md, checked against config.def by a test.
@@ -40,7 +40,7 @@ struct config_header_match {
 struct config_match {
 	char **hosts; /* lower case, without port; "*.example.org" matches any deeper name */
 	uint32_t host_count;
-	char *service, *method; /* NULL = any */
+	char *service, *method;           /* NULL = any */
 	enum config_match_kind path_kind; /* EXACT or PREFIX */
 	char *path;                       /* NULL = any */
 	struct config_header_match *headers;
@@ -66,25 +66,25 @@ struct config_cluster {
 	char *name;
 	struct config_address *endpoints;
 	uint32_t endpoint_count;
-	enum config_balance balance;   /* default round_robin */
-	uint64_t connect_timeout_ns;   /* default 5s */
+	enum config_balance balance; /* default round_robin */
+	uint64_t connect_timeout_ns; /* default 5s */
 };
 
 struct config_limits {
-	uint64_t memory_bytes;             /* default 512MiB */
-	uint32_t streams_per_connection;   /* default 1000 */
-	uint32_t header_bytes;             /* default 64KiB */
-	uint64_t message_bytes;            /* default 64MiB */
-	uint32_t series_per_family;        /* default 1000 */
-	uint32_t connections;              /* downstream, in all; default 100000 */
-	uint64_t replay_bytes;             /* held a call until commit, for replays; default 64KiB */
+	uint64_t memory_bytes;           /* default 512MiB */
+	uint32_t streams_per_connection; /* default 1000 */
+	uint32_t header_bytes;           /* default 64KiB */
+	uint64_t message_bytes;          /* default 64MiB */
+	uint32_t series_per_family;      /* default 1000 */
+	uint32_t connections;            /* downstream, in all; default 100000 */
+	uint64_t replay_bytes;           /* held a call until commit, for replays; default 64KiB */
 };
 
 struct config {
 	_Atomic uint32_t refs;
 	uint64_t generation; /* set by whoever installs it */
 	char *file;
-	char *text; /* as read, for /config */
+	char *text;       /* as read, for /config */
 	uint32_t workers; /* default: online CPUs; 1..256 */
 	struct config_address admin;
 	bool has_admin; /* default 127.0.0.1:9901 */
@@ -101,7 +101,8 @@ struct config {
 
 /* refs = 1. NULL: `errors` has one line for each error, "FILE:LINE:COLUMN: ...\n". `file` names the
  * text in messages. */
-struct config *config_parse(const char *file, const char *text, size_t len, struct buf *errors) MUST_USE;
+struct config *config_parse(
+	const char *file, const char *text, size_t len, struct buf *errors) MUST_USE;
 struct config *config_load(const char *file, struct buf *errors) MUST_USE; /* reads, then parses */
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* NULL is fine */
