@@ -11,7 +11,7 @@ _Noreturn void assert_failed(const char *what, const char *file, int line);
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-#define ASSERT(cond) (LIKELY(cond) ? (void)0 : assert_failed(#cond, __FILE__, __LINE__))
+#define ASSERT(cond)  (LIKELY(cond) ? (void)0 : assert_failed(#cond, __FILE__, __LINE__))
 #define UNREACHABLE() assert_failed("unreachable", __FILE__, __LINE__)
 
 #if WEIR_DEBUG

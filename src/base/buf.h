@@ -1,8 +1,8 @@
 /* buf.h - a growable byte buffer: for pages, log lines and reassembly, never on the data path.
  *
  * Owner: whoever embeds it; buf_init/buf_fini. After a failed growth `failed` stays set and further
- * appends are dropped, so a page writer checks once, at its end. bytes[len] is always NUL when len >
- * 0 or after buf_str. One thread. */
+ * appends are dropped, so a page writer checks once, at its end. bytes[len] is always NUL when len
+ * > 0 or after buf_str. One thread. */
 #ifndef WEIR_BASE_BUF_H
 #define WEIR_BASE_BUF_H
 #include <stdbool.h>

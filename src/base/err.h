@@ -1,7 +1,7 @@
 /* err.h - what a function answers when the world, not the program, is at fault.
  *
- * 0 is success; errors are negative and MUST_USE makes the compiler insist on a look. A function that
- * returns a count returns it as a non-negative int or ssize_t. */
+ * 0 is success; errors are negative and MUST_USE makes the compiler insist on a look. A function
+ * that returns a count returns it as a non-negative int or ssize_t. */
 #ifndef WEIR_BASE_ERR_H
 #define WEIR_BASE_ERR_H
 

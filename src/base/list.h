@@ -9,12 +9,12 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
-#define LIST_FOR_EACH(node, head) \
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define LIST_FOR_EACH(node, head)                                                                  \
 	for (struct list *node = (head)->next; node != (head); node = node->next)
 /* `node` may be removed, and only it. */
-#define LIST_FOR_EACH_SAFE(node, head) \
-	for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
+#define LIST_FOR_EACH_SAFE(node, head)                                                             \
+	for (struct list *node = (head)->next, *node##_next = node->next; node != (head);          \
 		node = node##_next, node##_next = node->next)
 
 static inline void list_init(struct list *l)

@@ -118,6 +118,29 @@ TEST(a_letter_posted_while_opening_waits_for_the_next_run)
 	mailbox_fini(&b);
 }
 
+/* A producer that has taken its place in the chain and not yet linked it: the state between the two
+ * stores of mailbox_post, made by hand. */
+TEST(a_letter_posted_by_half_holds_back_what_is_there_without_harm)
+{
+	struct mailbox b;
+	struct reader r = {0};
+	struct note notes[3];
+	REQUIRE(mailbox_init(&b) == 0);
+	for (unsigned i = 0; i < 3; i++)
+		notes[i] = (struct note){.letter.open = open_note, .number = i};
+	mailbox_post(&b, &notes[0].letter);
+	atomic_store(&notes[1].letter.next, NULL);
+	struct letter *before = atomic_exchange(&b.head, &notes[1].letter);
+	for (int turn = 0; turn < 3; turn++)
+		CHECK_EQ(mailbox_run(&b, &r), 0);
+	atomic_store(&before->next, &notes[1].letter);
+	CHECK_EQ(mailbox_run(&b, &r), 2);
+	mailbox_post(&b, &notes[2].letter);
+	CHECK_EQ(mailbox_run(&b, &r), 1);
+	CHECK(!r.out_of_order);
+	mailbox_fini(&b);
+}
+
 enum { PRODUCERS = 4, LETTERS = 20000 };
 
 struct producer {

@@ -76,15 +76,13 @@ int idmap_put(struct idmap *m, uint32_t key, void *value)
 	if (key == 0)
 		return ERR_INVALID;
 	struct idmap_slot *slot = m->cap ? id_slot(m, key) : NULL;
-	if (!slot || slot->key == 0) {
-		if (must_grow(m->len, m->cap)) {
-			if (idmap_grow(m) < 0)
-				return ERR_NOMEM;
-			slot = id_slot(m, key);
-		}
-		slot->key = key;
-		m->len++;
+	if (!slot || (slot->key == 0 && must_grow(m->len, m->cap))) {
+		if (idmap_grow(m) < 0)
+			return ERR_NOMEM;
+		slot = id_slot(m, key);
 	}
+	m->len += slot->key == 0;
+	slot->key = key;
 	slot->value = value;
 	return 0;
 }

@@ -23,7 +23,7 @@ struct idmap {
 };
 void idmap_init(struct idmap *m);
 void idmap_fini(struct idmap *m);
-void *idmap_get(const struct idmap *m, uint32_t key); /* NULL when absent */
+void *idmap_get(const struct idmap *m, uint32_t key);               /* NULL when absent */
 int idmap_put(struct idmap *m, uint32_t key, void *value) MUST_USE; /* replaces */
 void *idmap_remove(struct idmap *m, uint32_t key);                  /* what was there, or NULL */
 /* *it starts at 0; false at the end. Don't change the map in between. */

@@ -3,17 +3,18 @@
  * What it does: malloc and friends that can be told to fail, and that count live blocks, so that a
  * test can fail each allocation in turn and then assert that nothing leaked.
  * What it does not: abort. NULL means ERR_NOMEM to the caller.
- * Threads: the injection counter and the live count are thread-local. Blocks may be freed by another
- * thread; then the live counts of the two threads are off by one each and only their sum means
- * something. */
+ * Threads: the injection counter and the live count are thread-local. Blocks may be freed by
+ * another thread; then the live counts of the two threads are off by one each and only their sum
+ * means something. */
 #ifndef WEIR_BASE_MEM_H
 #define WEIR_BASE_MEM_H
 #include <stddef.h>
 #include "base/err.h"
 
-void *mem_alloc(size_t bytes) MUST_USE;                 /* uninitialised; NULL when out of memory */
-void *mem_zalloc(size_t bytes) MUST_USE;                /* zeroed */
-void *mem_realloc(void *block, size_t bytes) MUST_USE;  /* as realloc: the old block stays on failure */
+void *mem_alloc(size_t bytes) MUST_USE;  /* uninitialised; NULL when out of memory */
+void *mem_zalloc(size_t bytes) MUST_USE; /* zeroed */
+/* As realloc: the old block stays on failure. */
+void *mem_realloc(void *block, size_t bytes) MUST_USE;
 void *mem_dup(const void *from, size_t bytes) MUST_USE; /* a copy, with one NUL behind it */
 void mem_free(void *block);                             /* NULL is fine */
 

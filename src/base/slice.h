@@ -18,7 +18,8 @@
 #include "base/assert.h"
 #include "base/err.h"
 
-#define SLAB_BYTES 262144u /* one pool slab: holds the largest frame (16 KiB + 9) many times over */
+/* One slab of a pool: holds the largest frame (16 KiB + 9) many times over. */
+#define SLAB_BYTES 262144u
 
 struct slab_pool;
 
@@ -38,11 +39,11 @@ struct slice {
 
 /* A pool keeps at most `keep` free slabs; more go back to the heap. */
 struct slab_pool *slab_pool_create(uint32_t keep) MUST_USE;
-void slab_pool_destroy(struct slab_pool *pool);          /* asserts that no slab is out */
-uint64_t slab_pool_out(const struct slab_pool *pool);    /* slabs handed out and not yet back */
-struct slab *slab_get(struct slab_pool *pool) MUST_USE;  /* SLAB_BYTES, refs = 1 */
-struct slab *slab_exact(uint32_t bytes) MUST_USE;        /* heap slab of this size, refs = 1 */
-void slab_free(struct slab *slab);                       /* refs reached 0: use slab_unref */
+void slab_pool_destroy(struct slab_pool *pool);         /* asserts that no slab is out */
+uint64_t slab_pool_out(const struct slab_pool *pool);   /* slabs handed out and not yet back */
+struct slab *slab_get(struct slab_pool *pool) MUST_USE; /* SLAB_BYTES, refs = 1 */
+struct slab *slab_exact(uint32_t bytes) MUST_USE;       /* heap slab of this size, refs = 1 */
+void slab_free(struct slab *slab);                      /* refs reached 0: use slab_unref */
 
 static inline void slab_ref(struct slab *slab)
 {

@@ -115,7 +115,8 @@ static uint64_t next_tick(const struct wheel *w)
 	return next;
 }
 
-/* Time enters now_ms: brings down the slots of higher levels that begin here, the highest first. */
+/* Time enters now_ms: brings down the slots of higher levels that begin here. In any order: what
+ * comes down from one never belongs into another of them. */
 static void cascade(struct wheel *w)
 {
 	for (unsigned level = WHEEL_LEVELS - 1; level > 0; level--) {

@@ -22,7 +22,7 @@ struct timer {
 
 struct wheel {
 	uint64_t now_ms;
-	uint64_t armed; /* timers in the wheel */
+	uint64_t armed;                                /* timers in the wheel */
 	uint64_t used[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* a bit for each slot that is not empty */
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
