@@ -10,7 +10,6 @@
 #define FIRST_BYTES  1024u
 #define CHUNK_BYTES  4096u
 #define CACHE_MAX    256u
-#define FIELD_BYTES  32u        /* what RFC 9113 6.5.2 adds for each field */
 #define LENGTH_MAX   (1u << 30) /* name or value; far above any configured limit */
 
 struct fields_block {
@@ -72,7 +71,7 @@ void fields_cache_purge(void)
 	cache_len = 0;
 }
 
-static int grow(struct fields *f)
+int fields_grow(struct fields *f)
 {
 	if (f->cap >= LENGTH_MAX / sizeof(struct field))
 		return ERR_NOMEM;
@@ -83,29 +82,6 @@ static int grow(struct fields *f)
 	f->list =
 		list; /* the old one stays in the arena: a section grows rarely, and by doubling */
 	f->cap *= 2;
-	return 0;
-}
-
-/* Saturates, so that no sum of lengths looks small. */
-static uint32_t add_sat(uint32_t sum, uint64_t more)
-{
-	return sum + more > UINT32_MAX ? UINT32_MAX : (uint32_t)(sum + more);
-}
-
-static uint64_t list_cost(const struct field *field)
-{
-	return (uint64_t)field->name_len + field->value_len + FIELD_BYTES;
-}
-
-int fields_add_raw(struct fields *f, struct field field)
-{
-	if (UNLIKELY(f->count == f->cap)) {
-		int err = grow(f);
-		if (err)
-			return err;
-	}
-	f->list[f->count++] = field;
-	f->list_bytes = add_sat(f->list_bytes, list_cost(&field));
 	return 0;
 }
 
@@ -240,7 +216,8 @@ int fields_set(struct fields *f, enum token t, const void *value, size_t value_l
 	const char *copy = "";
 	if (value_len && !(copy = arena_dup(&f->arena, value, value_len)))
 		return ERR_NOMEM;
-	f->list_bytes = add_sat(f->list_bytes - field->value_len, value_len);
+	uint64_t sum = (uint64_t)f->list_bytes - field->value_len + value_len;
+	f->list_bytes = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
 	field->value = copy;
 	field->value_len = (uint32_t)value_len;
 	field->hash = 0;
@@ -254,7 +231,7 @@ unsigned fields_remove(struct fields *f, enum token t)
 		return 0;
 	for (uint32_t i = 0; i < f->count; i++) {
 		if (f->list[i].token == t)
-			f->list_bytes -= (uint32_t)list_cost(&f->list[i]);
+			f->list_bytes -= f->list[i].name_len + f->list[i].value_len + FIELD_BYTES;
 		else
 			f->list[kept++] = f->list[i];
 	}

@@ -1,9 +1,9 @@
 /* fields.h - one header or trailer section in transit, the same for every protocol.
  *
- * What it is: an ordered list of name/value pairs. Pseudo-headers are fields too (":path"), in front.
- * Names are lower case. Bytes live in chunks of the section's own arena and never move, names of known
- * tokens point into the token table, so a field's pointers are good as long as the section is.
- * What it is not: validated; the engines validate what they decode.
+ * What it is: an ordered list of name/value pairs. Pseudo-headers are fields too (":path"), in
+ * front. Names are lower case. Bytes live in chunks of the section's own arena and never move,
+ * names of known tokens point into the token table, so a field's pointers are good as long as the
+ * section is. What it is not: validated; the engines validate what they decode.
  *
  * Owner: whoever holds the pointer; an event that carries fields gives them away.
  * Threads: one. fields_create takes from a small thread-local cache (no allocation in the steady
@@ -19,8 +19,11 @@
 #include "http/token.h"
 
 enum {
-	FIELD_NEVER_INDEX = 1, /* came as a never-indexed literal: must leave as one (RFC 7541 6.2.3) */
+	FIELD_NEVER_INDEX =
+		1, /* came as a never-indexed literal: must leave as one (RFC 7541 6.2.3) */
 };
+
+#define FIELD_BYTES 32u /* what RFC 9113 6.5.2 adds for each field */
 
 struct field {
 	const char *name;
@@ -49,12 +52,21 @@ int fields_add(struct fields *f, const void *name, size_t name_len, const void *
 /* Appends a field with a known name; copies the value only. */
 int fields_add_token(struct fields *f, enum token t, const void *value, size_t value_len) MUST_USE;
 int fields_add_str(struct fields *f, enum token t, const char *value) MUST_USE;
+int fields_grow(struct fields *f) MUST_USE; /* for fields_add_raw: makes room for one more */
 /* Appends `field` as it is: its bytes must outlive `f` (static memory, or f's own arena). */
-int fields_add_raw(struct fields *f, struct field field) MUST_USE;
+MUST_USE static inline int fields_add_raw(struct fields *f, struct field field)
+{
+	if (f->count == f->cap && fields_grow(f))
+		return ERR_NOMEM;
+	f->list[f->count++] = field;
+	uint64_t sum = (uint64_t)f->list_bytes + field.name_len + field.value_len + FIELD_BYTES;
+	f->list_bytes = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum; /* no sum looks small */
+	return 0;
+}
 /* Memory in f's arena, for fields_add_raw. */
 void *fields_alloc(struct fields *f, size_t bytes) MUST_USE;
-/* Gives back what the latest fields_alloc(f, bytes), which answered `last`, does not need after all;
- * how many bytes it still holds (where it is not the latest any more: all). NULL is fine. */
+/* Gives back what the latest fields_alloc(f, bytes), which answered `last`, does not need after
+ * all; how many bytes it still holds (where it is not the latest any more: all). NULL is fine. */
 size_t fields_trim(struct fields *f, void *last, size_t bytes, size_t used);
 struct fields *fields_copy(const struct fields *f) MUST_USE;
 
@@ -62,7 +74,8 @@ struct fields *fields_copy(const struct fields *f) MUST_USE;
 const struct field *fields_get(const struct fields *f, enum token t);
 const struct field *fields_find(const struct fields *f, const void *name, size_t name_len);
 bool fields_has(const struct fields *f, enum token t);
-bool field_is(const struct field *field, const char *value); /* exact, case-sensitive; NULL field: false */
+bool field_is(const struct field *field,
+	const char *value); /* exact, case-sensitive; NULL field: false */
 /* Replaces the value of the first field with this token, or appends it. ERR_NOMEM. */
 int fields_set(struct fields *f, enum token t, const void *value, size_t value_len) MUST_USE;
 /* Removes every field with this token (keeps the order); how many there were. */

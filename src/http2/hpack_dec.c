@@ -16,8 +16,7 @@ struct hpack_decoder {
 struct block {
 	const uint8_t *at, *end;
 	struct fields *out;
-	uint32_t room; /* of max_list_bytes */
-	bool store;    /* false: fields go nowhere, only the table matters */
+	uint32_t max_list_bytes; /* 0: fields go nowhere, only the table matters */
 	bool overflow;
 };
 
@@ -57,52 +56,82 @@ uint32_t hpack_decoder_table_bytes(const struct hpack_decoder *d)
 	return d->table.used_bytes;
 }
 
-/* Whether the field still fits the list; accounts for it. */
-static bool admit(struct block *b, uint32_t name_len, uint32_t value_len)
+/* What the list counts with this field, or 0: it goes nowhere. The first that does not fit closes
+ * the list. */
+static inline uint64_t admit(struct block *b, const struct field *f)
 {
-	uint64_t bytes = (uint64_t)name_len + value_len + HPACK_ENTRY_OVERHEAD;
-	if (UNLIKELY(!b->store))
-		return false;
-	if (UNLIKELY(bytes > b->room)) {
-		b->store = false;
-		b->overflow = true;
-		return false;
-	}
-	b->room -= (uint32_t)bytes;
-	return true;
+	uint64_t sum = (uint64_t)b->out->list_bytes + f->name_len + f->value_len + FIELD_BYTES;
+	if (LIKELY(sum <= b->max_list_bytes))
+		return sum;
+	b->overflow |= b->max_list_bytes != 0;
+	b->max_list_bytes = 0;
+	return 0;
 }
 
-/* 6.1 */
+/* As fields_alloc, which costs a call more. */
+static inline char *alloc(struct fields *f, size_t bytes)
+{
+	size_t aligned = (bytes + 7) & ~(size_t)7;
+	if (UNLIKELY(aligned - 1 >= (size_t)(f->arena.end - f->arena.at))) /* none, or no room */
+		return fields_alloc(f, bytes);
+	char *block = (char *)f->arena.at;
+	f->arena.at += aligned;
+	return block;
+}
+
+/* Copies an entry's bytes for `to`, which is a copy of the entry's field. */
+static inline int copy_entry(const struct hpack_table *t, const struct hpack_entry *e,
+	struct fields *out, struct field *to)
+{
+	size_t len = e->f.value_len;
+	if (UNLIKELY(e->f.token == TOKEN_OTHER))
+		len += e->f.name_len;
+	char *copy = alloc(out, len);
+	if (UNLIKELY(!copy))
+		return ERR_NOMEM;
+	memcpy(copy, hpack_table_bytes(t, e), len);
+	to->value = copy;
+	if (UNLIKELY(e->f.token == TOKEN_OTHER)) {
+		to->name = copy;
+		to->value += e->f.name_len;
+	}
+	return 0;
+}
+
+/* 6.1: fields that are wholly in the tables, as many as follow each other. */
 static int decode_indexed(struct hpack_decoder *d, struct block *b)
 {
-	uint32_t index;
-	if (hpack_int_decode(&b->at, b->end, 7, &index))
-		return ERR_PROTOCOL;
-	if (index <= HPACK_STATIC_COUNT) {
-		const struct field *f = &hpack_static[index];
-		if (index == 0)
+	struct fields *out = b->out;
+	do {
+		uint32_t index;
+		const struct hpack_entry *e = NULL;
+		if (UNLIKELY(hpack_int_decode(&b->at, b->end, 7, &index)))
 			return ERR_PROTOCOL;
-		return admit(b, f->name_len, f->value_len) ? fields_add_raw(b->out, *f) : 0;
-	}
-	index -= HPACK_STATIC_COUNT + 1;
-	if (index >= hpack_table_count(&d->table)) /* 2.3.3 */
-		return ERR_PROTOCOL;
-	struct field f = hpack_table_field(
-		&d->table, hpack_table_entry(&d->table, d->table.next_seq - 1 - index));
-	if (!admit(b, f.name_len, f.value_len))
-		return 0;
-	size_t name_len = f.token == TOKEN_OTHER ? f.name_len : 0;
-	char *copy = fields_alloc(b->out, name_len + f.value_len);
-	if (!copy)
-		return ERR_NOMEM;
-	if (name_len) {
-		memcpy(copy, f.name, name_len + f.value_len); /* the value follows its name */
-		f.name = copy;
-	} else {
-		memcpy(copy, f.value, f.value_len);
-	}
-	f.value = copy + name_len;
-	return fields_add_raw(b->out, f);
+		const struct field *f;
+		if (index > HPACK_STATIC_COUNT) {
+			index -= HPACK_STATIC_COUNT + 1;
+			if (UNLIKELY(index >= hpack_table_count(&d->table))) /* 2.3.3 */
+				return ERR_PROTOCOL;
+			e = hpack_table_entry(&d->table, d->table.next_seq - 1 - index);
+			f = &e->f;
+		} else {
+			if (UNLIKELY(index == 0))
+				return ERR_PROTOCOL;
+			f = &hpack_static[index];
+		}
+		uint64_t sum = admit(b, f);
+		if (UNLIKELY(!sum))
+			continue;
+		if (UNLIKELY(out->count == out->cap) && fields_grow(out))
+			return ERR_NOMEM;
+		struct field *to = &out->list[out->count];
+		*to = *f;
+		if (e && copy_entry(&d->table, e, out, to))
+			return ERR_NOMEM;
+		out->count++;
+		out->list_bytes = (uint32_t)sum;
+	} while (b->at < b->end && *b->at & 0x80);
+	return 0;
 }
 
 /* A string literal (5.2), decoded into the section's arena. */
@@ -121,7 +150,7 @@ static int decode_string(struct block *b, struct string *s)
 	if (hpack_int_decode(&b->at, b->end, 7, &len) || len > (size_t)(b->end - b->at))
 		return ERR_PROTOCOL;
 	s->alloc_bytes = huffman ? (size_t)len * 8 / 5 + 1 : len ? len : 1;
-	s->bytes = fields_alloc(b->out, s->alloc_bytes);
+	s->bytes = alloc(b->out, s->alloc_bytes);
 	if (!s->bytes)
 		return ERR_NOMEM;
 	if (huffman) {
@@ -186,7 +215,7 @@ static int decode_literal(
 	f.value_len = value.len;
 	f.hash = 0;
 	f.flags = flags;
-	bool store = admit(b, f.name_len, f.value_len);
+	bool store = admit(b, &f);
 	if (store && index > HPACK_STATIC_COUNT && f.token == TOKEN_OTHER) {
 		/* the name lies in an entry that may go */
 		char *copy = fields_alloc(b->out, f.name_len);
@@ -248,10 +277,12 @@ int hpack_decode(struct hpack_decoder *d, const uint8_t *block, size_t len, uint
 	struct fields *out, bool *overflow)
 {
 	struct block b = {
-		.at = block, .end = len ? block + len : block, .out = out, .store = out != NULL};
-	if (out)
-		b.room = max_list_bytes > out->list_bytes ? max_list_bytes - out->list_bytes : 0;
-	else
+		.at = block,
+		.end = len ? block + len : block,
+		.out = out,
+		.max_list_bytes = out ? max_list_bytes : 0,
+	};
+	if (!out)
 		b.out = fields_create(); /* literals are decoded somewhere */
 	if (!b.out)
 		return ERR_NOMEM;

@@ -12,6 +12,9 @@
  * second time: what differs in every call (ids in a path, somebody's own request id) would flush
  * the table else.
  *
+ * Huffman coding is used where it is shorter, but not for short values that stay out of the table:
+ * they come with every call, and both sides would pay some twenty instructions for each byte saved.
+ *
  * Look-ups go by hash into buckets that hold the number of their newest entry; entries of a bucket
  * are chained newest to oldest, so a number that is no longer alive ends the chain and eviction
  * need not unlink anything. A look-up gives up after HPACK_PROBES entries. */
@@ -21,6 +24,7 @@
 #define HPACK_PROBES       8u
 #define SEEN_SLOTS         64u
 #define SHORT_COOKIE_BYTES 20u /* guessable by trying (RFC 7541 7.1.3) */
+#define HUFFMAN_MIN_BYTES  64u
 #define BUCKETS_MIN        16u
 #define BUCKETS_MAX        1024u
 #define BUCKET_BYTES       64u /* of table for each bucket: about one entry */
@@ -100,12 +104,15 @@ static uint8_t *write_size_updates(struct hpack_encoder *e, uint8_t *out)
 	return out;
 }
 
-static uint8_t *write_string(uint8_t *out, const char *bytes, uint32_t len)
+/* Huffman where it is shorter, for strings of at least `huffman_min` bytes. */
+static uint8_t *write_string(uint8_t *out, const char *bytes, uint32_t len, uint32_t huffman_min)
 {
-	size_t huffman = hpack_huff_len(bytes, len);
-	if (huffman < len) {
-		out = hpack_int_write(out, 0x80, 7, (uint32_t)huffman);
-		return out + hpack_huff_encode(bytes, len, out);
+	if (len >= huffman_min) {
+		size_t huffman = hpack_huff_len(bytes, len);
+		if (huffman < len) {
+			out = hpack_int_write(out, 0x80, 7, (uint32_t)huffman);
+			return out + hpack_huff_encode(bytes, len, out);
+		}
 	}
 	out = hpack_int_write(out, 0, 7, len);
 	if (len)
@@ -119,8 +126,8 @@ static uint8_t *write_literal(
 {
 	out = hpack_int_write(out, first, bits, name_index);
 	if (!name_index)
-		out = write_string(out, f->name, f->name_len);
-	return write_string(out, f->value, f->value_len);
+		out = write_string(out, f->name, f->name_len, 0);
+	return write_string(out, f->value, f->value_len, first == 0x40 ? 0 : HUFFMAN_MIN_BYTES);
 }
 
 static uint32_t index_of(const struct hpack_encoder *e, uint32_t seq)
@@ -141,53 +148,60 @@ static uint32_t find_static(const struct field *f)
 	return 0;
 }
 
-static bool same_name(const struct field *a, const struct field *b)
+static inline uint32_t hash_bucket(const struct hpack_encoder *e, uint32_t hash)
 {
-	return a->token == b->token &&
-	       (a->token != TOKEN_OTHER ||
-		       (a->name_len == b->name_len && !memcmp(a->name, b->name, a->name_len)));
+	return hash >> 8 & e->bucket_mask;
 }
 
-static uint32_t *hash_bucket(struct hpack_encoder *e, uint32_t hash)
+static inline uint32_t name_bucket(const struct hpack_encoder *e, const struct field *f)
 {
-	return &e->by_hash[hash >> 8 & e->bucket_mask];
-}
-
-static uint32_t *name_bucket(struct hpack_encoder *e, const struct field *f)
-{
-	uint64_t hash = hpack_hash_name((enum token)f->token, f->name, f->name_len);
-	return &e->by_name[(uint32_t)(hash >> 40) & e->bucket_mask];
+	uint32_t hash = f->token;
+	if (UNLIKELY(f->token == TOKEN_OTHER))
+		hash = (uint32_t)(hpack_hash_name(TOKEN_OTHER, f->name, f->name_len) >> 40);
+	return hash & e->bucket_mask;
 }
 
 /* The index of the dynamic entry with this name and value, or 0. */
-static uint32_t find_entry(struct hpack_encoder *e, const struct field *f, uint32_t hash)
+static inline uint32_t find_entry(
+	const struct hpack_encoder *e, const struct field *f, uint32_t hash)
 {
-	uint32_t seq = *hash_bucket(e, hash);
+	uint32_t seq = e->by_hash[hash_bucket(e, hash)];
 	for (unsigned probe = 0; probe < HPACK_PROBES && hpack_table_alive(&e->table, seq);
 		probe++) {
-		const struct hpack_entry *entry = hpack_table_entry(&e->table, seq);
-		struct field at = hpack_table_field(&e->table, entry);
-		if (at.hash == hash && at.value_len == f->value_len && same_name(&at, f) &&
-			!memcmp(at.value, f->value, f->value_len))
-			return index_of(e, seq);
-		seq = entry->older_hash;
+		const struct hpack_entry *at = hpack_table_entry(&e->table, seq);
+		if (LIKELY(at->f.hash == hash && at->f.token == f->token &&
+			    at->f.value_len == f->value_len)) {
+			const char *bytes = hpack_table_bytes(&e->table, at);
+			if (LIKELY(f->token != TOKEN_OTHER)) {
+				if (LIKELY(!memcmp(bytes, f->value, f->value_len)))
+					return index_of(e, seq);
+			} else if (at->f.name_len == f->name_len &&
+				   !memcmp(bytes, f->name, f->name_len) &&
+				   !memcmp(bytes + f->name_len, f->value, f->value_len)) {
+				return index_of(e, seq);
+			}
+		}
+		seq = at->older_hash;
 	}
 	return 0;
 }
 
 /* The index of a name, static or dynamic, or 0. */
-static uint32_t find_name(struct hpack_encoder *e, const struct field *f)
+static uint32_t find_name(const struct hpack_encoder *e, const struct field *f)
 {
 	if (hpack_first_static[f->token])
 		return hpack_first_static[f->token];
-	uint32_t seq = *name_bucket(e, f);
+	uint32_t seq = e->by_name[name_bucket(e, f)];
 	for (unsigned probe = 0; probe < HPACK_PROBES && hpack_table_alive(&e->table, seq);
 		probe++) {
-		const struct hpack_entry *entry = hpack_table_entry(&e->table, seq);
-		struct field at = hpack_table_field(&e->table, entry);
-		if (same_name(&at, f))
+		const struct hpack_entry *at = hpack_table_entry(&e->table, seq);
+		if (at->f.token == f->token &&
+			(f->token != TOKEN_OTHER ||
+				(at->f.name_len == f->name_len &&
+					!memcmp(hpack_table_bytes(&e->table, at), f->name,
+						f->name_len))))
 			return index_of(e, seq);
-		seq = entry->older_name;
+		seq = at->older_name;
 	}
 	return 0;
 }
@@ -203,11 +217,11 @@ static bool insert(struct hpack_encoder *e, const struct field *f, uint32_t hash
 	struct hpack_entry *at = hpack_table_entry(&e->table, seq);
 	uint32_t *bucket;
 	if (hash) { /* else it is there for its name only */
-		bucket = hash_bucket(e, hash);
+		bucket = &e->by_hash[hash_bucket(e, hash)];
 		at->older_hash = *bucket;
 		*bucket = seq;
 	}
-	bucket = name_bucket(e, f);
+	bucket = &e->by_name[name_bucket(e, f)];
 	at->older_name = *bucket;
 	*bucket = seq;
 	return true;
@@ -237,41 +251,69 @@ static bool worth_an_entry(
 	return true;
 }
 
-static bool is_secret(const struct field *f)
+static inline bool is_secret(const struct field *f, unsigned flags)
 {
-	return (hpack_names[f->token].flags & TF_SECRET) || (f->flags & FIELD_NEVER_INDEX) ||
+	return (flags & TF_SECRET) || (f->flags & FIELD_NEVER_INDEX) ||
 	       (f->token == TOKEN_COOKIE && f->value_len < SHORT_COOKIE_BYTES);
 }
 
-static bool fits_table(const struct hpack_encoder *e, const struct field *f)
+static inline bool fits_table(const struct hpack_encoder *e, const struct field *f)
 {
 	uint32_t max = e->table.max_bytes;
 	return f->value_len <= max / 4 &&
 	       (uint64_t)f->name_len + f->value_len + HPACK_ENTRY_OVERHEAD <= max;
 }
 
+/* A field that no table has with its value. */
+static uint8_t *write_new(
+	struct hpack_encoder *e, const struct field *f, uint32_t hash, uint8_t *out)
+{
+	uint32_t name_index = find_name(e, f);
+	if (fits_table(e, f) && worth_an_entry(e, f, hash, name_index) && insert(e, f, hash))
+		return write_literal(out, 0x40, 6, name_index, f);
+	return write_literal(out, 0, 4, name_index, f);
+}
+
+/* Any field, by the rules above in their order. */
 static uint8_t *write_field(struct hpack_encoder *e, const struct field *f, uint8_t *out)
 {
-	if (UNLIKELY(is_secret(f)))
+	unsigned flags = hpack_names[f->token].flags;
+	if (is_secret(f, flags))
 		return write_literal(out, 0x10, 4, find_name(e, f), f);
 	uint32_t index = find_static(f), hash = 0;
-	bool fits = !index && fits_table(e, f);
-	if (fits && !(hpack_names[f->token].flags & TF_NO_INDEX)) {
-		hash = f->hash ? f->hash : hpack_hash(f);
+	if (!index && !(flags & TF_NO_INDEX) && f->value_len <= e->table.max_bytes / 4) {
+		hash = f->hash > HPACK_STATIC_COUNT ? f->hash : hpack_hash(f);
 		index = find_entry(e, f, hash);
 	}
 	if (index)
 		return hpack_int_write(out, 0x80, 7, index);
-	uint32_t name_index = find_name(e, f);
-	if (fits && worth_an_entry(e, f, hash, name_index) && insert(e, f, hash))
-		return write_literal(out, 0x40, 6, name_index, f);
-	return write_literal(out, 0, 4, name_index, f);
+	return write_new(e, f, hash, out);
+}
+
+/* The short way for a field whose hash says where it came from; 0 where it does not apply. Secrets
+ * can't be met in the dynamic table; but for those that are secret only by their flag. */
+static inline uint32_t find_by_hash(const struct hpack_encoder *e, const struct field *f)
+{
+	if (f->flags & FIELD_NEVER_INDEX)
+		return 0;
+	if (f->hash > HPACK_STATIC_COUNT)
+		return find_entry(e, f, f->hash);
+	const struct field *known = &hpack_static[f->hash];
+	return f->value == known->value && f->value_len == known->value_len &&
+			       f->token == known->token
+		       ? f->hash
+		       : 0;
 }
 
 size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out)
 {
 	uint8_t *at = write_size_updates(e, out);
-	for (uint32_t i = 0; i < f->count; i++)
-		at = write_field(e, &f->list[i], at);
+	for (const struct field *field = f->list, *end = field + f->count; field < end; field++) {
+		uint32_t index = find_by_hash(e, field);
+		if (LIKELY(index && index < 0x7f))
+			*at++ = (uint8_t)(0x80 | index);
+		else
+			at = write_field(e, field, at);
+	}
 	return (size_t)(at - out);
 }

@@ -111,35 +111,44 @@ static unsigned long_code(uint32_t window, unsigned *symbol)
 	return run->bits;
 }
 
+/* The next four bytes, or what there is of them, left-aligned. */
+static inline uint32_t load_be(const uint8_t *in, size_t len)
+{
+	uint32_t word;
+	if (len >= 4) {
+		memcpy(&word, in, sizeof(word));
+		return __builtin_bswap32(word);
+	}
+	word = (uint32_t)in[0] << 24;
+	if (len > 1)
+		word |= (uint32_t)in[1] << 16;
+	if (len > 2)
+		word |= (uint32_t)in[2] << 8;
+	return word;
+}
+
 long hpack_huff_decode(const uint8_t *in, size_t len, char *out)
 {
-	const uint8_t *end = in + len;
 	char *start = out;
 	uint64_t acc = 0; /* the next `n` bits, left-aligned, zeros below */
 	unsigned n = 0;
 	for (;;) {
-		if (n < 32 && in < end) {
-			if (end - in >= 4) {
-				uint32_t word;
-				memcpy(&word, in, sizeof(word));
-				acc |= (uint64_t)__builtin_bswap32(word) << (32 - n);
-				in += 4;
-				n += 32;
-			} else {
-				do {
-					acc |= (uint64_t)*in++ << (56 - n);
-					n += 8;
-				} while (in < end);
-			}
+		if (n < 32 && len) { /* 32 bits hold any code */
+			unsigned bytes = len < 4 ? (unsigned)len : 4;
+			acc |= (uint64_t)load_be(in, len) << (32 - n);
+			n += bytes * 8;
+			in += bytes;
+			len -= bytes;
 		}
 		struct short_code s = short_codes[acc >> 56];
 		unsigned bits = s.bits, symbol = s.symbol;
-		if (UNLIKELY(bits == 0))
+		if (UNLIKELY(bits == 0)) {
 			bits = long_code((uint32_t)(acc >> 32), &symbol);
+			if (symbol == EOS && bits <= n) /* 5.2: an error inside a string */
+				return ERR_PROTOCOL;
+		}
 		if (UNLIKELY(bits > n)) /* only at the end of the input */
 			break;
-		if (UNLIKELY(symbol == EOS)) /* 5.2: EOS in a string is an error */
-			return ERR_PROTOCOL;
 		*out++ = (char)symbol;
 		acc <<= bits;
 		n -= bits;

@@ -30,12 +30,18 @@ uint8_t *hpack_int_write_long(uint8_t *out, uint32_t rest);
 static inline int hpack_int_decode(
 	const uint8_t **at, const uint8_t *end, unsigned bits, uint32_t *out)
 {
-	uint32_t mask = (1u << bits) - 1, value = *(*at)++ & mask;
-	if (LIKELY(value < mask)) {
-		*out = value;
-		return 0;
+	const uint8_t *p = *at;
+	uint32_t mask = (1u << bits) - 1, value = *p++ & mask;
+	if (value == mask) {
+		if (UNLIKELY(p == end || *p & 0x80)) {
+			*at = p;
+			return hpack_int_continue(at, end, value, out);
+		}
+		value += *p++;
 	}
-	return hpack_int_continue(at, end, value, out);
+	*at = p;
+	*out = value;
+	return 0;
 }
 
 /* Writes `value` behind the bits of `first` that are above the prefix; where the next byte goes. */
@@ -96,11 +102,12 @@ static inline uint64_t hpack_hash_name(enum token t, const char *name, uint32_t 
 	return t != TOKEN_OTHER ? hpack_mix(t + 1u, 0) : hpack_hash_bytes(0x77656972u, name, len);
 }
 
-/* What `struct field` carries as its hash: of name and value, never 0. */
+/* What `struct field` carries as its hash: of name and value, or, for a field that came from the
+ * static table, its index there. */
 static inline uint32_t hpack_hash(const struct field *f)
 {
 	uint64_t h = hpack_hash_name((enum token)f->token, f->name, f->name_len);
-	return (uint32_t)(hpack_hash_bytes(h, f->value, f->value_len) >> 32) | 1;
+	return (uint32_t)(hpack_hash_bytes(h, f->value, f->value_len) >> 32) | 0x80000000u;
 }
 
 /* --- the dynamic table ---------------------------------------------------------------------------
@@ -116,12 +123,10 @@ static inline uint32_t hpack_hash(const struct field *f)
  *
  * Positions and numbers only grow (and wrap): moving the window changes base_pos alone. */
 struct hpack_entry {
+	struct field f; /* but for where its bytes are, which the window decides */
 	uint64_t pos;
-	uint32_t name_len, value_len;
-	uint32_t hash;       /* 0 = not computed */
 	uint32_t older_hash; /* encoder: the next older entry of the same bucket */
 	uint32_t older_name;
-	uint16_t token;
 };
 
 struct hpack_table {
@@ -158,19 +163,23 @@ static inline struct hpack_entry *hpack_table_entry(const struct hpack_table *t,
 	return &t->entries[seq & (t->cap - 1)];
 }
 
+/* Its own bytes: the name, unless the token says it, then the value. */
+static inline const char *hpack_table_bytes(
+	const struct hpack_table *t, const struct hpack_entry *e)
+{
+	return (const char *)t->bytes + (e->pos - t->base_pos);
+}
+
 /* The entry as a field whose bytes lie in the table until the next insert or resize. */
 static inline struct field hpack_table_field(
 	const struct hpack_table *t, const struct hpack_entry *e)
 {
-	const char *bytes = (const char *)t->bytes + (e->pos - t->base_pos);
-	bool other = e->token == TOKEN_OTHER;
-	return (struct field){
-		.name = other ? bytes : hpack_names[e->token].name,
-		.value = other ? bytes + e->name_len : bytes,
-		.name_len = e->name_len,
-		.value_len = e->value_len,
-		.hash = e->hash,
-		.token = e->token,
-	};
+	struct field f = e->f;
+	f.value = hpack_table_bytes(t, e);
+	if (UNLIKELY(f.token == TOKEN_OTHER)) {
+		f.name = f.value;
+		f.value += f.name_len;
+	}
+	return f;
 }
 #endif

@@ -19,6 +19,7 @@ const struct field hpack_static[HPACK_STATIC_COUNT + 2] = {
 		.name_len = sizeof(name_##id) - 1,                                                 \
 		.value = text,                                                                     \
 		.value_len = sizeof(text) - 1,                                                     \
+		.hash = index,                                                                     \
 		.token = TOKEN_##id},
 #define STATIC_MORE STATIC_FIRST
 #include "http2/hpack_static.def"

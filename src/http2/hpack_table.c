@@ -32,9 +32,8 @@ static void evict_above(struct hpack_table *t, uint64_t bytes)
 	while (t->used_bytes > bytes) {
 		DEBUG_ASSERT(hpack_table_count(t) > 0);
 		const struct hpack_entry *e = hpack_table_entry(t, t->first_seq);
-		struct field f = hpack_table_field(t, e);
-		t->head_pos += own_bytes(&f);
-		t->used_bytes -= (uint32_t)entry_bytes(&f);
+		t->head_pos += own_bytes(&e->f);
+		t->used_bytes -= (uint32_t)entry_bytes(&e->f);
 		t->first_seq++;
 	}
 }
@@ -117,13 +116,10 @@ int hpack_table_insert(struct hpack_table *t, const struct field *f, uint32_t *s
 	evict_above(t, t->max_bytes - entry_bytes(f));
 
 	struct hpack_entry *e = hpack_table_entry(t, t->next_seq);
-	*e = (struct hpack_entry){
-		.pos = t->tail_pos,
-		.name_len = f->name_len,
-		.value_len = f->value_len,
-		.hash = f->hash,
-		.token = f->token,
-	};
+	*e = (struct hpack_entry){.f = *f, .pos = t->tail_pos};
+	e->f.flags = 0;
+	e->f.value = NULL;
+	e->f.name = hpack_names[f->token].name;
 	if (f->token == TOKEN_OTHER)
 		append(t, name, f->name_len);
 	append(t, f->value, f->value_len);
