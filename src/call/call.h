@@ -12,13 +12,13 @@
  *            front->credit     <-------------------------  call_credit_request
  *            call_credit_response ---------------------->  terminus->credit
  *
- * Life: call_create at HEAD -> call_open chooses route and terminus, opens filters -> events -> both
- * lanes END, or abort -> front and terminus each say call_front_done / call_terminus_done when they hold
- * nothing of the call any more -> queued for the loop's reap, where call_reap frees it.
+ * Life: call_create at HEAD -> call_open chooses route and terminus, opens filters -> events ->
+ * both lanes END, or abort -> front and terminus each say call_front_done / call_terminus_done when
+ * they hold nothing of the call any more -> queued for the loop's reap, where call_reap frees it.
  * push takes ownership of an event, never blocks, never refuses, destroys nothing.
  *
- * abort: call_fail (Weir ends it, with an answer), call_reset (one side vanished: who, code). The first
- * reason wins; later ones are ignored. After it each end is told once, by its abort().
+ * abort: call_fail (Weir ends it, with an answer), call_reset (one side vanished: who, code). The
+ * first reason wins; later ones are ignored. After it each end is told once, by its abort().
  *
  * Owner: the front. Threads: the worker's. Time: call->env->now_ns, read once a turn.
  * Errors: out of memory at creation refuses the stream; later it aborts the call. */
@@ -36,7 +36,8 @@
 
 enum lane_id { LANE_REQUEST, LANE_RESPONSE };
 
-/* Why a call ended otherwise than by both ENDs. Rows of reason.def: REASON(id, "label", grpc, http). */
+/* Why a call ended otherwise than by both ENDs. Rows of reason.def: REASON(id, "label", grpc,
+ * http). */
 enum call_reason_id {
 #define REASON(id, label, grpc, http) REASON_##id,
 #include "call/reason.def"
@@ -51,16 +52,18 @@ struct call_abort {
 	enum call_who who; /* CALL_BY_NOBODY: not aborted */
 	enum call_reason_id reason;
 	uint32_t h2_code; /* for the side that is still there (RFC 9113 section 7) */
-	const char *text; /* static, or in the call's arena: names the cause for the client and the log */
+	const char *text; /* static, or in the call's arena: names the cause for the client and the
+			     log */
 };
 
 struct call;
 
 /* The two ends. Both are told of an abort once; neither may free the call. */
 struct call_front {
-	void (*push)(struct call *c, struct event *ev);      /* response lane's end: takes ev */
-	void (*credit)(struct call *c, uint32_t bytes);      /* the request's stream may send more */
-	/* Forget queued, unadmitted response DATA, so that an error's trailers can follow at once. */
+	void (*push)(struct call *c, struct event *ev); /* response lane's end: takes ev */
+	void (*credit)(struct call *c, uint32_t bytes); /* the request's stream may send more */
+	/* Forget queued, unadmitted response DATA, so that an error's trailers can follow at once.
+	 */
 	void (*drop_queued)(struct call *c);
 	void (*abort)(struct call *c); /* reset the stream with c->abort.h2_code */
 };
@@ -68,8 +71,9 @@ struct call_terminus {
 	const char *name;
 	int (*open)(struct call *c) MUST_USE;           /* ERR_NOMEM */
 	void (*push)(struct call *c, struct event *ev); /* request lane's end: takes ev */
-	void (*credit)(struct call *c, uint32_t bytes); /* the front sent this much of the response */
-	void (*abort)(struct call *c);                  /* let go; then call_terminus_done, maybe later */
+	void (*credit)(
+		struct call *c, uint32_t bytes); /* the front sent this much of the response */
+	void (*abort)(struct call *c);           /* let go; then call_terminus_done, maybe later */
 };
 
 /* A stage. push returns true to pass the event on; false when it took it (then it owns it).
@@ -77,7 +81,8 @@ struct call_terminus {
 struct call_filter {
 	const char *name;
 	uint32_t state_bytes; /* zeroed memory in the call's arena */
-	int (*open)(struct call *c, void *state) MUST_USE; /* ERR_NOMEM; or it may call_fail and return 0 */
+	int (*open)(struct call *c,
+		void *state) MUST_USE; /* ERR_NOMEM; or it may call_fail and return 0 */
 	bool (*request)(struct call *c, void *state, struct event *ev);
 	bool (*response)(struct call *c, void *state, struct event *ev);
 	void (*close)(struct call *c, void *state); /* once, when the call is over; c->abort and the
@@ -85,22 +90,36 @@ struct call_filter {
 };
 #define CALL_FILTERS_MAX 12
 
+/* One configuration as one worker sees it. Calls count on it worker-locally, so that no call
+ * touches the snapshot's atomic count. Freed by its worker when superseded and calls == 0. */
+struct call_generation {
+	struct config *config; /* referenced */
+	uint64_t calls;
+	struct series *gauge; /* GENERATION_STREAMS */
+	void *owner;          /* the worker's own part */
+};
+
 /* What a worker lends to its calls. */
 struct call_env {
-	uint64_t now_ns;      /* CLOCK_MONOTONIC, this turn */
-	uint64_t wall_ns;     /* CLOCK_REALTIME, this turn */
+	uint64_t now_ns;  /* CLOCK_MONOTONIC, this turn */
+	uint64_t wall_ns; /* CLOCK_REALTIME, this turn */
 	struct rand *rand;
 	struct metrics_slab *metrics;
-	struct list reap;     /* calls to free at the end of the turn */
-	uint64_t calls;       /* alive, until reaped */
-	uint64_t started, completed; /* the books: started = completed + active */
+	struct list reap;        /* calls to free at the end of the turn */
+	struct list withheld;    /* calls that are owed credit while credit_stopped */
+	bool credit_stopped;     /* memory budget at 80 %: no stream credit is given */
+	struct call *free_calls; /* cache of call blocks */
+	uint32_t free_count;
+	uint64_t calls;                           /* alive, until reaped */
+	uint64_t started, completed;              /* the books: started = completed + active */
 	const struct call_filter *const *filters; /* NULL-terminated, in reading order */
-	void *worker;         /* struct worker, for termini and fronts */
+	void *worker;                             /* struct worker, for termini and fronts */
 };
 
 struct call {
 	struct call_env *env;
-	struct config *config; /* the snapshot it began under, referenced */
+	struct call_generation *generation; /* of the snapshot it began under */
+	struct config *config;              /* generation->config */
 	const struct config_listener *listener;
 	const struct config_route *route;     /* NULL until routed, and when none matched */
 	const struct config_cluster *cluster; /* chosen backend; NULL for local termini */
@@ -110,14 +129,13 @@ struct call {
 	void *terminus_state;
 
 	/* What the request said, borrowed from head_* in the arena; empty when absent. */
-	const char *method, *path, *authority; /* NUL-terminated copies */
+	const char *method, *path, *authority;  /* NUL-terminated copies */
 	const char *grpc_service, *grpc_method; /* "" when the path has not that shape */
 	bool is_grpc; /* content-type application/grpc*: errors are trailers with grpc-status */
 	bool is_head; /* HEAD: the answer has no content */
 
 	/* Lanes. */
 	bool request_ended, response_started, response_ended;
-	bool request_opaque; /* CONNECT accepted */
 	uint64_t id, begun_ns;
 
 	/* What the client was told. */
@@ -125,18 +143,22 @@ struct call {
 	int16_t grpc_status;  /* -1 = none seen */
 
 	struct call_abort abort;
-	bool front_done, terminus_done, failing;
+	bool front_done, terminus_done, answering;
 	void *filter_state[CALL_FILTERS_MAX];
 	uint8_t filter_count;
-	struct list node; /* in the front's list, then in env->reap */
+	struct list node;                     /* in the front's list, then in env->reap */
+	struct list withheld;                 /* in env->withheld */
+	uint64_t owed_request, owed_response; /* bytes of credit held back by the memory budget */
+	struct call *next_free;
 	struct arena arena;
 };
 
 /* `head` is borrowed: the call copies what it needs. NULL: out of memory. */
-struct call *call_create(struct call_env *env, struct config *config,
+struct call *call_create(struct call_env *env, struct call_generation *generation,
 	const struct config_listener *listener, const struct call_front *front, void *front_state,
 	const struct fields *head) MUST_USE;
-/* Opens filters and terminus. On ERR_NOMEM nothing is open and the caller frees with call_discard. */
+/* Opens filters and terminus. On ERR_NOMEM nothing is open and the caller frees with call_discard.
+ */
 int call_open(struct call *c, const struct call_terminus *terminus) MUST_USE;
 void call_discard(struct call *c); /* a call that was never opened */
 
@@ -148,8 +170,8 @@ void call_credit_request(struct call *c, uint32_t bytes);
 void call_credit_response(struct call *c, uint32_t bytes);
 
 /* Weir ends the call and the client learns why: before the response head a whole answer (gRPC:
- * trailers-only; else the HTTP status and a short text), afterwards trailers with grpc-status for gRPC
- * and a reset for others. The terminus is told to let go. `text` is copied. */
+ * trailers-only; else the HTTP status and a short text), afterwards trailers with grpc-status for
+ * gRPC and a reset for others. The terminus is told to let go. `text` is copied. */
 void call_fail(struct call *c, enum call_reason_id reason, const char *text);
 /* One side is gone or reset its stream; the other is told with the code kept. */
 void call_reset(struct call *c, enum call_who who, enum call_reason_id reason, uint32_t h2_code);
@@ -157,4 +179,10 @@ void call_front_done(struct call *c);
 void call_terminus_done(struct call *c);
 /* The loop's reap: frees what is done; how many. */
 unsigned call_reap(struct call_env *env);
+/* The memory budget: stops stream credit, or gives what was withheld. */
+void call_credit_stop(struct call_env *env);
+void call_credit_resume(struct call_env *env);
+/* Lists and counters of an env; the owner sets the rest. fini frees the cache. */
+void call_env_init(struct call_env *env);
+void call_env_fini(struct call_env *env);
 #endif

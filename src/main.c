@@ -1,0 +1,44 @@
+/* main.c - wires the rooms; the only file that sees them all. */
+#include <stdio.h>
+#include "admin/admin.h"
+#include "base/log.h"
+#include "cli/cli.h"
+#include "filter/count.h"
+#include "proxy/control.h"
+
+/* The order in which a request passes them; a response passes them the other way. */
+static const struct call_filter *const filters[] = {
+	&filter_count,
+	NULL,
+};
+
+static int run(const struct run_options *options)
+{
+	struct control_setup setup = {
+		.config_file = options->config_file,
+		.filters = filters,
+		.admin_terminus = &admin_terminus,
+	};
+	log_set_level(options->log_level);
+	struct control *control = control_create(&setup);
+	if (!control)
+		return 1;
+	struct admin_hooks hooks = {
+		.arg = control,
+		.refresh = control_refresh,
+		.metrics = control_metrics(control),
+		.config = control_config,
+		.ready = control_ready,
+		.live = control_live,
+		.drain = control_drain,
+	};
+	admin_init(&hooks);
+	int code = control_run(control);
+	control_destroy(control);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv, run);
+}

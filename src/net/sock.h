@@ -1,0 +1,25 @@
+/* sock.h - TCP sockets: non-blocking, close-on-exec, TCP_NODELAY, TCP_NOTSENT_LOWAT 128 KiB.
+ * Errors: a descriptor, or ERR_SYS with errno set. */
+#ifndef WEIR_NET_SOCK_H
+#define WEIR_NET_SOCK_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include "base/err.h"
+
+#define SOCK_NOTSENT_LOWAT_BYTES 131072
+#define SOCK_TEXT_MAX            64
+
+int sock_listen(const struct sockaddr *sa, socklen_t sa_len, int backlog) MUST_USE;
+/* An accepted socket's options are set; the peer's address in text goes to `peer` when it is not
+ * NULL. */
+int sock_accept(int listen_fd, char *peer, size_t peer_cap) MUST_USE;
+/* Begins to connect: completion shows as writability, then sock_error. */
+int sock_connect(const struct sockaddr *sa, socklen_t sa_len) MUST_USE;
+int sock_error(int fd);                                           /* SO_ERROR: 0 or an errno */
+void sock_text(const struct sockaddr *sa, char *out, size_t cap); /* "127.0.0.1:80", "[::1]:80" */
+int sock_local_text(int fd, char *out, size_t cap) MUST_USE;
+/* Closes with RST instead of FIN. */
+void sock_abort_on_close(int fd);
+#endif

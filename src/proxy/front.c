@@ -1,0 +1,415 @@
+#include "proxy/front.h"
+#include <string.h>
+#include <unistd.h>
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "http1/http1.h"
+#include "proxy/front1.h"
+#include "proxy/link.h"
+#include "proxy/route.h"
+#include "proxy/upstream.h"
+
+#define PREFACE_TIMEOUT_NS (10 * NS_PER_SEC)
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+_Static_assert(
+	sizeof(preface) - 1 == sizeof(((struct front *)0)->sniffed), "RFC 9113 3.4: 24 bytes");
+
+static struct front *front_of(struct h2io *io)
+{
+	return CONTAINER_OF(io, struct front, io);
+}
+
+/* ---- the call's front end: one h2_stream ---- */
+
+static void stream_let_go(struct call *c)
+{
+	struct h2_stream *s = c->front_state;
+	struct front *f = h2_conn_user(h2_stream_conn(s));
+	c->front_state = NULL;
+	h2_stream_set_user(s, NULL);
+	h2_stream_release(s);
+	h2io_dirty(&f->io);
+	list_remove(&c->node);
+	call_front_done(c);
+}
+
+static void stream_push(struct call *c, struct event *ev)
+{
+	struct h2_stream *s = c->front_state;
+	struct front *f = h2_conn_user(h2_stream_conn(s));
+	h2_stream_push(s, ev);
+	h2io_dirty(&f->io);
+}
+
+static void stream_credit(struct call *c, uint32_t bytes)
+{
+	struct h2_stream *s = c->front_state;
+	struct front *f = h2_conn_user(h2_stream_conn(s));
+	h2_stream_credit(s, bytes);
+	if (h2_conn_wants_write(f->io.h2))
+		h2io_dirty(&f->io);
+}
+
+static void stream_drop_queued(struct call *c)
+{
+	h2_stream_drop_queued(c->front_state);
+}
+
+static void stream_abort(struct call *c)
+{
+	h2_stream_reset(c->front_state, c->abort.h2_code);
+	stream_let_go(c);
+}
+
+static const struct call_front stream_front = {
+	.push = stream_push,
+	.credit = stream_credit,
+	.drop_queued = stream_drop_queued,
+	.abort = stream_abort,
+};
+
+/* ---- calls ---- */
+
+static void refuse(struct front *f, struct h2_event *ev)
+{
+	series_add(f->listener->series, M_STREAMS_REFUSED, 1);
+	h2_stream_reset(ev->stream, H2_REFUSED_STREAM);
+	h2_stream_release(ev->stream);
+	event_drop(&ev->ev);
+	h2io_dirty(&f->io);
+}
+
+int front_begin_call(
+	struct call *c, struct event *ev, bool oversized, const struct call_terminus *local)
+{
+	if (!local)
+		route_call(c, ev->fields);
+	const struct call_terminus *t = local      ? local
+					: c->route ? &upstream_terminus
+						   : &nowhere_terminus;
+	if (call_open(c, t) != 0) {
+		event_drop(ev);
+		call_discard(c);
+		return ERR_NOMEM;
+	}
+	if (oversized)
+		call_fail(c, REASON_HEADER_BYTES,
+			"the request's headers are larger than limits.header_bytes");
+	else if (!local && !strcmp(c->method, "CONNECT"))
+		call_fail(c, REASON_CONNECT_METHOD, "CONNECT is not served here");
+	call_push_request(c, ev);
+	return 0;
+}
+
+static void begin_call(struct front *f, struct h2_event *ev)
+{
+	struct worker *w = f->io.worker;
+	bool admin = f->listener->listener->admin;
+	if (!admin && worker_refuses_streams(w)) {
+		refuse(f, ev);
+		return;
+	}
+	struct call *c = call_create(&w->env, &w->current->base, &f->listener->listener->config,
+		&stream_front, ev->stream, ev->ev.fields);
+	if (!c) {
+		refuse(f, ev);
+		return;
+	}
+	f->io.calls++;
+	struct h2_stream *s = ev->stream;
+	h2_stream_set_user(s, c);
+	list_push_back(&f->calls, &c->node);
+	if (front_begin_call(c, &ev->ev, ev->oversized, admin ? w->admin_terminus : NULL) != 0) {
+		h2_stream_set_user(s, NULL);
+		struct h2_event refused = {.stream = s};
+		refuse(f, &refused);
+	}
+}
+
+static void on_message(struct front *f, struct h2_event *ev)
+{
+	struct call *c = h2_stream_user(ev->stream);
+	if (!c) {
+		begin_call(f, ev);
+		return;
+	}
+	if (UNLIKELY(ev->oversized))
+		call_fail(c, REASON_HEADER_BYTES,
+			"the request's trailers are larger than limits.header_bytes");
+	call_push_request(c, &ev->ev);
+}
+
+static void maybe_drained(struct front *f)
+{
+	if (f->draining && h2_conn_open_streams(f->io.h2) == 0 && list_empty(&f->calls))
+		h2io_finish(&f->io, CLOSED_DRAIN);
+}
+
+static void on_event(struct h2io *io, struct h2_event *ev)
+{
+	struct front *f = front_of(io);
+	struct call *c = ev->stream ? h2_stream_user(ev->stream) : NULL;
+	switch (ev->kind) {
+	case H2_EV_MESSAGE:
+		on_message(f, ev);
+		break;
+	case H2_EV_RESET:
+		if (c) {
+			call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_RESET, ev->code);
+			stream_let_go(c);
+			maybe_drained(f);
+		}
+		break;
+	case H2_EV_CLOSED:
+		if (c) {
+			stream_let_go(c);
+			maybe_drained(f);
+		}
+		break;
+	case H2_EV_ADMITTED:
+		if (c)
+			call_credit_response(c, ev->bytes);
+		break;
+	case H2_EV_DRAINED:
+		f->draining = true;
+		maybe_drained(f);
+		break;
+	case H2_EV_DEAD:
+		h2io_finish(io, CLOSED_PROTOCOL);
+		break;
+	case H2_EV_SETTINGS:
+	case H2_EV_GOAWAY:
+	case H2_EV_PING_ACK:
+		break;
+	}
+}
+
+static void end_calls(struct front *f)
+{
+	LIST_FOR_EACH_SAFE (n, &f->calls) {
+		struct call *c = CONTAINER_OF(n, struct call, node);
+		call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, H2_CANCEL);
+		stream_let_go(c);
+	}
+}
+
+/* ---- the first bytes ---- */
+
+static int begin_http2(struct front *f)
+{
+	struct worker *w = f->io.worker;
+	const struct config_limits *limits = &w->current->base.config->limits;
+	struct h2_options o = h2_options_default(H2_SERVER);
+	o.max_concurrent_streams = limits->streams_per_connection;
+	o.header_list_bytes = limits->header_bytes;
+	f->io.h2 = h2_conn_create(H2_SERVER, &o, w->slabs, &w->down);
+	if (!f->io.h2)
+		return ERR_NOMEM;
+	h2_conn_set_user(f->io.h2, f);
+	wheel_cancel(&w->loop.wheel, &f->io.timer);
+	h2io_dirty(&f->io);
+	if (w->draining)
+		h2_conn_drain(f->io.h2, "shutdown");
+	return 0;
+}
+
+static void begin_http1(struct front *f, struct slice *in)
+{
+	struct worker *w = f->io.worker;
+	wheel_cancel(&w->loop.wheel, &f->io.timer);
+	if (!f->listener->listener->admin)
+		series_add(f->listener->series, M_HTTP1_REFUSED, 1);
+	if (front1_begin(f, f->sniffed, f->sniffed_len) != 0) {
+		h2io_close(&f->io, CLOSED_NO_MEMORY);
+		return;
+	}
+	front1_feed(f, slice_cut(in, in->len));
+}
+
+/* Moves bytes of `in` to f->sniffed; they are judged together with what came before. */
+static void sniff(struct front *f, struct slice *in)
+{
+	uint32_t want = (uint32_t)sizeof(f->sniffed) - f->sniffed_len;
+	uint32_t take = in->len < want ? in->len : want;
+	memcpy(f->sniffed + f->sniffed_len, in->at, take);
+	f->sniffed_len += (uint8_t)take;
+	struct slice head = slice_cut(in, take);
+	slice_drop(&head);
+}
+
+static void on_raw(struct h2io *io, struct slice in)
+{
+	struct front *f = front_of(io);
+	if (f->http1) {
+		front1_feed(f, in);
+		return;
+	}
+	sniff(f, &in);
+	bool http2 = !memcmp(f->sniffed, preface, f->sniffed_len);
+	if (http2 && f->sniffed_len == sizeof(f->sniffed)) {
+		if (begin_http2(f) != 0) {
+			slice_drop(&in);
+			h2io_close(io, CLOSED_NO_MEMORY);
+			return;
+		}
+		h2io_feed(io, slice_static(f->sniffed, f->sniffed_len));
+		if (in.len)
+			h2io_feed(io, slice_cut(&in, in.len));
+	} else if (!http2) {
+		enum http1_guess guess = http1_looks_like(f->sniffed, f->sniffed_len);
+		if (guess == HTTP1_YES || (guess == HTTP1_MAYBE && f->listener->listener->admin)) {
+			begin_http1(f, &in);
+		} else if (guess == HTTP1_NO || f->sniffed_len == sizeof(f->sniffed)) {
+			series_add(f->listener->series, M_NOT_HTTP2, 1);
+			h2io_close(io, CLOSED_NOT_HTTP2);
+		}
+	}
+	slice_drop(&in);
+}
+
+static void on_preface_timeout(struct timer *t, uint64_t now_ns)
+{
+	struct front *f = CONTAINER_OF(t, struct front, io.timer);
+	series_add(f->listener->series, M_NOT_HTTP2, 1);
+	h2io_close(&f->io, CLOSED_PREFACE_TIMEOUT);
+}
+
+/* ---- life ---- */
+
+static void on_lost(struct h2io *io)
+{
+	struct front *f = front_of(io);
+	if (f->http1)
+		front1_lost(f);
+	end_calls(f);
+}
+
+static void on_destroy(struct h2io *io)
+{
+	struct front *f = front_of(io);
+	worker_listener_gone(f->listener);
+	if (f->http1)
+		front1_destroy(f);
+	mem_free(f);
+}
+
+static bool raw_wants(struct h2io *io)
+{
+	struct front *f = front_of(io);
+	return !f->http1 || front1_wants_read(f);
+}
+
+static int raw_output(struct h2io *io, struct iovec *iov, int max)
+{
+	struct front *f = front_of(io);
+	return f->http1 ? front1_output(f, iov, max) : 0;
+}
+
+static void raw_written(struct h2io *io, size_t bytes)
+{
+	front1_written(front_of(io), bytes);
+}
+
+static const struct h2io_ops front_ops = {
+	.event = on_event,
+	.raw = on_raw,
+	.raw_wants = raw_wants,
+	.raw_output = raw_output,
+	.raw_written = raw_written,
+	.lost = on_lost,
+	.destroy = on_destroy,
+};
+
+int front_create(struct worker *w, struct worker_listener *wl, int fd)
+{
+	struct front *f = mem_zalloc(sizeof(*f));
+	if (!f) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	if (h2io_init(&f->io, w, &front_ops, fd, "downstream", wl->listener->config.name) != 0) {
+		mem_free(f);
+		return ERR_SYS;
+	}
+	f->listener = wl;
+	wl->fronts++;
+	list_init(&f->calls);
+	h2io_count_open(&f->io);
+	timer_init(&f->io.timer, on_preface_timeout);
+	wheel_arm(&w->loop.wheel, &f->io.timer, w->loop.now_ns + PREFACE_TIMEOUT_NS);
+	return 0;
+}
+
+void front_drain(struct h2io *io)
+{
+	if (io->h2) {
+		h2_conn_drain(io->h2, "shutdown");
+		h2io_dirty(io);
+	} else if (list_empty(&front_of(io)->calls)) {
+		h2io_finish(io, CLOSED_DRAIN);
+	}
+}
+
+void front_shutdown(struct h2io *io)
+{
+	struct front *f = front_of(io);
+	LIST_FOR_EACH_SAFE (n, &f->calls)
+		call_fail(CONTAINER_OF(n, struct call, node), REASON_SHUTDOWN,
+			"the proxy is shutting down");
+	if (io->h2) {
+		h2_conn_drain_now(io->h2);
+		f->draining = true;
+		h2io_dirty(io);
+	} else {
+		h2io_finish(io, CLOSED_DRAIN);
+	}
+}
+
+/* ---- memory ---- */
+
+static uint64_t queued_of(const struct call *c)
+{
+	struct h2_stream_info info = {0};
+	if (c->front == &stream_front && c->front_state)
+		h2_stream_inspect(c->front_state, &info);
+	return info.queued_bytes + (c->terminus == &upstream_terminus ? upstream_queued(c) : 0);
+}
+
+static bool holds_most(const struct worker *w)
+{
+	uint64_t mine = atomic_load_explicit(&w->cell->held_bytes, memory_order_relaxed);
+	for (uint32_t i = 0; i < w->shared->threads; i++) {
+		if (atomic_load_explicit(&w->shared->cells[i].held_bytes, memory_order_relaxed) >
+			mine)
+			return false;
+	}
+	return mine > 0;
+}
+
+void front_cut_heaviest(struct worker *w)
+{
+	struct call *heaviest = NULL;
+	uint64_t most = 0;
+	if (!holds_most(w))
+		return;
+	LIST_FOR_EACH (n, &w->ios) {
+		struct h2io *io = CONTAINER_OF(n, struct h2io, all);
+		if (link_is(io))
+			continue;
+		LIST_FOR_EACH (cn, &front_of(io)->calls) {
+			struct call *c = CONTAINER_OF(cn, struct call, node);
+			uint64_t queued = queued_of(c);
+			if (queued > most) {
+				most = queued;
+				heaviest = c;
+			}
+		}
+	}
+	if (!heaviest)
+		return;
+	series_add(w->process, M_MEMORY_CUTS, 1);
+	call_fail(heaviest, REASON_MEMORY_BUDGET,
+		"limits.memory is used up and this stream held most of it");
+}

@@ -1,0 +1,105 @@
+/* h2io.h - a socket and an HTTP/2 connection that belong together: reads, feeds, polls, flushes,
+ * closes.
+ *
+ * What it does: one turn's I/O for one connection. Reads up to 1 MiB (and 4 MiB for all
+ * connections) a turn into the worker's slab, hands each engine event to its owner, writes once at
+ * the end of the turn, lingers after a GOAWAY so that the peer can read it. What it does not: know
+ * whether it is a front (downstream) or a link (upstream): they are its owners.
+ *
+ *   ready -> read -> feed -> poll -> ops->event ...      end of turn: dirty -> output -> writev ->
+ * poll end of file, error, finish -> ops->lost (once: let go of every stream) -> reap: ops->destroy
+ *
+ * Owner: embedded in front and link. Threads: its worker's. */
+#ifndef WEIR_PROXY_H2IO_H
+#define WEIR_PROXY_H2IO_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/list.h"
+#include "base/slice.h"
+#include "base/wheel.h"
+#include "http2/conn.h"
+#include "metrics/metrics.h"
+#include "net/loop.h"
+
+struct worker;
+struct h2io;
+
+/* Why a connection ended: label of weir_connections_closed_total. CLOSE(id, "label", "text") */
+#define CLOSE_REASONS(CLOSE)                                                                       \
+	CLOSE(NONE, "none", "closed")                                                              \
+	CLOSE(PEER, "peer_closed", "closed by the peer")                                           \
+	CLOSE(RESET, "reset", "connection reset")                                                  \
+	CLOSE(PROTOCOL, "protocol_error", "closed after a protocol error")                         \
+	CLOSE(PEER_GOAWAY, "peer_goaway", "closed after the peer's GOAWAY")                        \
+	CLOSE(DRAIN, "drain", "drained")                                                           \
+	CLOSE(NOT_HTTP2, "not_http2", "did not speak HTTP/2")                                      \
+	CLOSE(HTTP1, "http1", "HTTP/1 exchange ended")                                             \
+	CLOSE(PREFACE_TIMEOUT, "preface_timeout", "sent no complete HTTP/2 preface in time")       \
+	CLOSE(CONNECT_REFUSED, "connect_refused", "connection refused")                            \
+	CLOSE(CONNECT_TIMEOUT, "connect_timeout", "connect timed out")                             \
+	CLOSE(NO_MEMORY, "out_of_memory", "out of memory")                                         \
+	CLOSE(SHUTDOWN, "shutdown", "closed at shutdown")
+
+enum close_reason {
+#define CLOSE(id, label, text) CLOSED_##id,
+	CLOSE_REASONS(CLOSE)
+#undef CLOSE
+		CLOSE_REASON_COUNT,
+};
+const char *close_reason_label(enum close_reason r);
+const char *close_reason_text(enum close_reason r);
+
+struct h2io_ops {
+	void (*event)(struct h2io *io, struct h2_event *ev); /* owns ev->ev's parts */
+	/* Input while h2 is NULL; takes the slice. May set h2 and feed the rest with h2io_feed. */
+	void (*raw)(struct h2io *io, struct slice in);
+	void (*writable)(struct h2io *io); /* while connecting; may be NULL */
+	/* While h2 is NULL: may more input come now? NULL = always. h2io_resume when it may again.
+	 */
+	bool (*raw_wants)(struct h2io *io);
+	/* Output while h2 is NULL: fills iov; NULL = none. */
+	int (*raw_output)(struct h2io *io, struct iovec *iov, int max);
+	void (*raw_written)(struct h2io *io, size_t bytes);
+	void (*lost)(struct h2io *io); /* io->reason says why: release all streams, now */
+	void (*destroy)(struct h2io *io);
+};
+
+struct h2io {
+	struct worker *worker;
+	const struct h2io_ops *ops;
+	struct watch watch;
+	struct h2_conn *h2;
+	struct list dirty;     /* in worker->dirty: has output */
+	struct list again;     /* in worker->again: more input is waiting */
+	struct list all;       /* in worker->ios, or worker->dead */
+	struct timer timer;    /* the owner's until h2io_finish, then the linger's */
+	struct series *series; /* GROUP_CONNECTION */
+	const char *side, *name;
+	enum close_reason reason;
+	int sys_errno; /* with CLOSED_RESET: what the kernel said */
+	uint64_t opened_ns, calls;
+	bool readable, writable, hangup; /* as epoll reported */
+	bool counted;                    /* in CONNECTIONS_OPEN */
+	bool finishing;                  /* close once the output is written */
+	bool lingering;                  /* FIN sent; input is discarded until the peer's FIN */
+	bool dead;                       /* lost() was called */
+};
+
+/* Takes fd. ERR_SYS: fd is closed. */
+int h2io_init(struct h2io *io, struct worker *w, const struct h2io_ops *ops, int fd,
+	const char *side, const char *name) MUST_USE;
+/* The connection is established: it counts from here on. */
+void h2io_count_open(struct h2io *io);
+/* Feeds bytes and handles every event that follows. Takes the slice. */
+void h2io_feed(struct h2io *io, struct slice in);
+void h2io_dirty(struct h2io *io);  /* has output: flush it at the end of the turn */
+void h2io_resume(struct h2io *io); /* raw_wants has become true: reads what is waiting */
+/* Writes what is queued, then closes (with a linger of at most 1 s). No more events. */
+void h2io_finish(struct h2io *io, enum close_reason reason);
+void h2io_close(struct h2io *io, enum close_reason reason); /* at once */
+
+/* The worker's turn. */
+void h2io_read_again(struct worker *w); /* connections that had more than their share */
+void h2io_flush_all(struct worker *w);
+void h2io_reap(struct worker *w);
+#endif

@@ -1,0 +1,362 @@
+#include "proxy/upstream.h"
+#include <stdio.h>
+#include <string.h>
+#include "base/assert.h"
+#include "base/mem.h"
+#include "proxy/link.h"
+
+static struct upstream *upstream_of(const struct call *c)
+{
+	return c->terminus_state;
+}
+
+static struct worker *worker_of(const struct upstream *u)
+{
+	return u->call->env->worker;
+}
+
+/* ---- what is held ---- */
+
+static void release_held(struct upstream *u)
+{
+	fields_destroy(u->head);
+	fields_destroy(u->trailers);
+	u->head = u->trailers = NULL;
+	worker_of(u)->waiting_bytes -= u->held_len;
+	mem_free(u->held);
+	u->held = NULL;
+	u->held_len = u->held_cap = 0;
+	u->committed = true;
+}
+
+static int hold(struct upstream *u, const struct slice *data)
+{
+	if (data->len > u->held_cap - u->held_len) {
+		uint32_t need = u->held_len + data->len;
+		uint32_t cap = need < 512 ? 512 : need + need / 2;
+		uint8_t *more = mem_realloc(u->held, cap);
+		if (!more)
+			return ERR_NOMEM;
+		u->held = more;
+		u->held_cap = cap;
+	}
+	memcpy(u->held + u->held_len, data->at, data->len);
+	u->held_len += data->len;
+	worker_of(u)->waiting_bytes += data->len;
+	return 0;
+}
+
+/* Keeps what may have to be sent (again). While waiting everything must be kept: the client's
+ * stream window bounds it. With a stream only up to the replay limit; above it the call is
+ * committed. */
+static int keep(struct upstream *u, const struct event *ev)
+{
+	if (u->committed)
+		return 0;
+	if (ev->kind == EVENT_TRAILERS) {
+		u->trailers = fields_copy(ev->fields);
+		return u->trailers ? 0 : ERR_NOMEM;
+	}
+	if (u->stream &&
+		u->held_len + (uint64_t)ev->data.len > u->call->config->limits.replay_bytes) {
+		release_held(u);
+		return 0;
+	}
+	return hold(u, &ev->data);
+}
+
+/* ---- attempts ---- */
+
+static void leave_link(struct upstream *u)
+{
+	struct link *l = u->link;
+	if (!l)
+		return;
+	list_remove(&u->node);
+	u->link = NULL;
+	atomic_fetch_sub_explicit(&u->endpoint->shared->streams, 1, memory_order_relaxed);
+	if (u->stream) {
+		h2_stream_set_user(u->stream, NULL);
+		h2_stream_release(u->stream);
+		u->stream = NULL;
+	}
+	link_stream_ended(l);
+}
+
+static void finish(struct upstream *u)
+{
+	leave_link(u);
+	release_held(u);
+	call_terminus_done(u->call);
+}
+
+/* Ends the call with the cause; its abort comes back to up_abort, which finishes. */
+static void fail(struct upstream *u, enum call_reason_id reason, const char *why)
+{
+	leave_link(u);
+	call_fail(u->call, reason, why);
+}
+
+static void attempt(struct upstream *u, enum call_reason_id reason, const char *why)
+{
+	while (u->attempts < UPSTREAM_ATTEMPTS) {
+		const char *none = NULL;
+		struct pool_endpoint *e = pool_pick(u->pool, u->tried, &none);
+		if (!e) {
+			if (!why)
+				why = none;
+			break;
+		}
+		u->attempts++;
+		u->tried |= 1ull << (e->index % 64);
+		u->endpoint = e;
+		u->sent = 0;
+		atomic_fetch_add_explicit(&e->shared->streams, 1, memory_order_relaxed);
+		if (link_enqueue(e, u, &why) == 0)
+			return;
+		atomic_fetch_sub_explicit(&e->shared->streams, 1, memory_order_relaxed);
+		reason = REASON_CONNECT_REFUSED;
+	}
+	char text[256];
+	if (why && reason != REASON_NO_ENDPOINT)
+		snprintf(text, sizeof(text), "%s", why);
+	else
+		snprintf(text, sizeof(text), "cluster %s has no endpoint that can be reached%s%s",
+			u->pool->name, why ? ": " : "", why ? why : "");
+	fail(u, reason, text);
+}
+
+/* The endpoint provably did not process the call. */
+static void again(struct upstream *u, enum call_reason_id reason, const char *why)
+{
+	char kept[192];
+	snprintf(kept, sizeof(kept), "%s", why);
+	bool was_sent = u->stream != NULL;
+	leave_link(u);
+	if (u->committed || u->attempts >= UPSTREAM_ATTEMPTS) {
+		series_add(u->pool->series, M_REPLAYS_EXHAUSTED, 1);
+		fail(u, reason, kept);
+		return;
+	}
+	if (was_sent)
+		series_add(u->pool->series, M_REPLAYS, 1);
+	attempt(u, reason, kept);
+}
+
+static void send_held(struct upstream *u)
+{
+	if (u->held_len) {
+		struct event data = {
+			.kind = EVENT_DATA,
+			.data = slice_copy(u->held, u->held_len),
+			.end = u->request_ended && !u->trailers,
+		};
+		if (!data.data.slab) {
+			fail(u, REASON_NO_MEMORY, "out of memory");
+			return;
+		}
+		h2_stream_push(u->stream, &data);
+	}
+	if (u->trailers) {
+		struct event trailers = {
+			.kind = EVENT_TRAILERS, .end = true, .fields = fields_copy(u->trailers)};
+		if (!trailers.fields)
+			fail(u, REASON_NO_MEMORY, "out of memory");
+		else
+			h2_stream_push(u->stream, &trailers);
+	}
+}
+
+void upstream_start(struct upstream *u)
+{
+	struct event head = {
+		.kind = EVENT_HEAD,
+		.fields = fields_copy(u->head),
+		.end = u->request_ended && !u->held_len && !u->trailers,
+	};
+	int err = head.fields ? h2_conn_open(u->link->io.h2, &head, &u->stream) : ERR_NOMEM;
+	if (err) {
+		u->stream = NULL;
+		fail(u, REASON_NO_MEMORY, "the upstream stream could not be opened");
+		return;
+	}
+	h2_stream_set_user(u->stream, u);
+	send_held(u);
+}
+
+/* ---- from the link ---- */
+
+static void on_message(struct upstream *u, struct h2_event *ev)
+{
+	if (UNLIKELY(ev->oversized)) {
+		event_drop(&ev->ev);
+		fail(u, REASON_UPSTREAM_PROTOCOL,
+			"the response's headers are larger than limits.header_bytes");
+		return;
+	}
+	if (ev->ev.kind == EVENT_HEAD && !u->committed)
+		release_held(u);
+	call_push_response(u->call, &ev->ev);
+}
+
+static void on_reset(struct upstream *u, const struct h2_event *ev)
+{
+	char why[192];
+	struct call *c = u->call;
+	if (ev->unprocessed) {
+		snprintf(why, sizeof(why), "endpoint %s refused the stream before processing it",
+			u->endpoint->address);
+		again(u, REASON_UNPROCESSED, why);
+	} else if (!ev->by_peer) {
+		snprintf(why, sizeof(why), "endpoint %s broke HTTP/2: %s", u->endpoint->address,
+			ev->fault < H2_FAULT_COUNT ? h2_fault_text(ev->fault)
+						   : h2_code_name(ev->code));
+		fail(u, REASON_UPSTREAM_PROTOCOL, why);
+	} else {
+		/* The far side let go already; the code is kept for the client. */
+		leave_link(u);
+		call_reset(c, CALL_BY_UPSTREAM, REASON_UPSTREAM_RESET, ev->code);
+	}
+}
+
+void upstream_on_event(struct upstream *u, struct h2_event *ev)
+{
+	switch (ev->kind) {
+	case H2_EV_MESSAGE:
+		on_message(u, ev);
+		break;
+	case H2_EV_RESET:
+		on_reset(u, ev);
+		break;
+	case H2_EV_CLOSED:
+		finish(u);
+		break;
+	case H2_EV_ADMITTED:
+		u->sent += ev->bytes;
+		if (u->sent > u->credited) {
+			uint32_t more = (uint32_t)(u->sent - u->credited);
+			u->credited = u->sent;
+			call_credit_request(u->call, more);
+		}
+		break;
+	case H2_EV_SETTINGS:
+	case H2_EV_GOAWAY:
+	case H2_EV_PING_ACK:
+	case H2_EV_DRAINED:
+	case H2_EV_DEAD:
+		UNREACHABLE(); /* the link's own */
+	}
+}
+
+void upstream_link_lost(struct upstream *u, enum call_reason_id reason, const char *why)
+{
+	if (!u->stream)
+		again(u, reason, why);
+	else
+		fail(u, reason, why);
+}
+
+/* ---- the terminus ---- */
+
+static int up_open(struct call *c)
+{
+	struct upstream *u = arena_alloc(&c->arena, sizeof(*u));
+	if (!u)
+		return ERR_NOMEM;
+	memset(u, 0, sizeof(*u));
+	struct generation *g = c->generation->owner;
+	u->call = c;
+	u->pool = g->pools[c->cluster - c->config->clusters];
+	list_init(&u->node);
+	c->terminus_state = u;
+	return 0;
+}
+
+static void up_push(struct call *c, struct event *ev)
+{
+	struct upstream *u = upstream_of(c);
+	u->request_ended = ev->end;
+	if (ev->kind == EVENT_HEAD) {
+		u->head = ev->fields;
+		attempt(u, REASON_NO_ENDPOINT, NULL);
+		return;
+	}
+	if (keep(u, ev) != 0) {
+		event_drop(ev);
+		fail(u, REASON_NO_MEMORY, "out of memory");
+	} else if (u->stream) {
+		h2_stream_push(u->stream, ev);
+		h2io_dirty(&u->link->io);
+	} else {
+		event_drop(ev);
+	}
+}
+
+static void up_credit(struct call *c, uint32_t bytes)
+{
+	struct upstream *u = upstream_of(c);
+	if (!u->stream)
+		return;
+	h2_stream_credit(u->stream, bytes);
+	if (h2_conn_wants_write(u->link->io.h2))
+		h2io_dirty(&u->link->io);
+}
+
+static void up_abort(struct call *c)
+{
+	struct upstream *u = upstream_of(c);
+	if (u->stream)
+		h2_stream_reset(u->stream, c->abort.h2_code);
+	finish(u);
+}
+
+const struct call_terminus upstream_terminus = {
+	.name = "upstream",
+	.open = up_open,
+	.push = up_push,
+	.credit = up_credit,
+	.abort = up_abort,
+};
+
+uint64_t upstream_queued(const struct call *c)
+{
+	const struct upstream *u = upstream_of(c);
+	struct h2_stream_info info = {0};
+	if (c->terminus_done)
+		return 0;
+	if (u->stream)
+		h2_stream_inspect(u->stream, &info);
+	return info.queued_bytes + u->held_len;
+}
+
+/* ---- no route ---- */
+
+static int nowhere_open(struct call *c)
+{
+	return 0;
+}
+
+static void nowhere_push(struct call *c, struct event *ev)
+{
+	event_drop(ev);
+	char text[256];
+	snprintf(text, sizeof(text), "no route matches %.60s %.120s", c->authority, c->path);
+	call_fail(c, REASON_NO_ROUTE, text);
+}
+
+static void nowhere_credit(struct call *c, uint32_t bytes)
+{
+}
+
+static void nowhere_abort(struct call *c)
+{
+	call_terminus_done(c);
+}
+
+const struct call_terminus nowhere_terminus = {
+	.name = "nowhere",
+	.open = nowhere_open,
+	.push = nowhere_push,
+	.credit = nowhere_credit,
+	.abort = nowhere_abort,
+};

@@ -1,0 +1,49 @@
+/* upstream.h - the terminus that sends calls to clusters; each try at an endpoint is an attempt.
+ *
+ * Request bytes are held until the call is committed: by the response head, or by more than
+ * limits.replay_bytes (64 KiB) of them. While they are held, a call that the endpoint provably did
+ * not process (never sent, REFUSED_STREAM, above GOAWAY's last id) is sent again, to another
+ * endpoint where there is one, at most UPSTREAM_ATTEMPTS times.
+ *
+ *   WAITING (on a link that connects or is full) -> OPEN (has a stream) -> done
+ *
+ * Owner: its call. */
+#ifndef WEIR_PROXY_UPSTREAM_H
+#define WEIR_PROXY_UPSTREAM_H
+#include "call/call.h"
+#include "http2/conn.h"
+#include "proxy/pool.h"
+
+#define UPSTREAM_ATTEMPTS 4
+
+struct link;
+
+struct upstream {
+	struct call *call;
+	struct pool *pool;
+	struct pool_endpoint *endpoint; /* of the current attempt */
+	struct link *link;
+	struct h2_stream *stream; /* NULL: waiting */
+	struct list node;         /* in link->waiting or link->active */
+	struct fields *head;      /* until commit */
+	struct fields *trailers;  /* the request's, held likewise */
+	uint8_t *held;            /* the request's content so far, until commit */
+	uint32_t held_len, held_cap;
+	bool request_ended;      /* END has come from the client */
+	bool committed;          /* nothing is held any more */
+	uint64_t sent, credited; /* bytes admitted by this attempt; returned to the client in all */
+	uint64_t tried;          /* endpoints, by index modulo 64 */
+	unsigned attempts;
+};
+
+extern const struct call_terminus upstream_terminus;
+extern const struct call_terminus nowhere_terminus; /* no route matched: says so */
+uint64_t upstream_queued(const struct call *c);     /* request bytes held or queued */
+
+/* From the link. */
+void upstream_start(
+	struct upstream *u); /* the link has a slot: open the stream, send what is held */
+void upstream_on_event(struct upstream *u, struct h2_event *ev);
+/* The link ended. `sent`: the attempt had a stream; else it is provably unprocessed. */
+void upstream_link_lost(struct upstream *u, enum call_reason_id reason, const char *why);
+#endif

@@ -1,0 +1,529 @@
+#include "proxy/worker.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/sock.h"
+#include "proxy/front.h"
+#include "proxy/h2io.h"
+#include "proxy/link.h"
+#include "proxy/pool.h"
+#include "proxy/publish.h"
+
+#define HEARTBEAT_MS     1000
+#define SLAB_KEEP        32
+#define ACCEPTS_PER_TURN 64
+#define STOP_LIMIT_NS    (5 * NS_PER_SEC) /* from the end of grace to closing what is left */
+
+struct listener *listener_ref(struct listener *l)
+{
+	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	return l;
+}
+
+void listener_unref(struct listener *l)
+{
+	if (!l || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	close(l->fd);
+	mem_free(l->config.name);
+	mem_free(l->config.address.text);
+	mem_free(l);
+}
+
+/* ---- life ---- */
+
+static void on_mail(struct watch *watch, uint32_t events)
+{
+	struct worker *w = CONTAINER_OF(watch, struct worker, box_watch);
+	mailbox_run(&w->box, w);
+}
+
+static void on_grace_end(struct timer *t, uint64_t now_ns);
+static void on_blocked_check(struct timer *t, uint64_t now_ns);
+
+static void init_lists(struct worker *w)
+{
+	list_init(&w->dirty);
+	list_init(&w->again);
+	list_init(&w->ios);
+	list_init(&w->dead);
+	list_init(&w->listeners);
+	list_init(&w->generations);
+	list_init(&w->pools);
+	timer_init(&w->grace_timer, on_grace_end);
+	timer_init(&w->blocked_timer, on_blocked_check);
+}
+
+static int init_metrics(struct worker *w, struct metrics *metrics)
+{
+	char index[16];
+	snprintf(index, sizeof(index), "%u", w->index);
+	const char *labels[] = {w->is_control ? "control" : index};
+	w->metrics = metrics;
+	w->env.metrics = metrics_slab_create(metrics);
+	if (!w->env.metrics)
+		return ERR_NOMEM;
+	w->process = metrics_plain(w->env.metrics, GROUP_PROCESS);
+	w->series = metrics_series(w->env.metrics, GROUP_WORKER, labels);
+	return 0;
+}
+
+static int init_loop(struct worker *w)
+{
+	if (loop_init(&w->loop) != 0)
+		return ERR_SYS;
+	w->box_watch.ready = on_mail;
+	w->box_watch.fd = -1;
+	if (mailbox_init(&w->box) != 0 || loop_add_level(&w->loop, &w->box_watch, w->box.fd) != 0)
+		return ERR_SYS;
+	return 0;
+}
+
+struct worker *worker_create(const struct worker_setup *setup, uint32_t index, bool is_control)
+{
+	struct worker *w = mem_zalloc(sizeof(*w));
+	if (!w)
+		return NULL;
+	w->index = index;
+	w->is_control = is_control;
+	w->shared = setup->shared;
+	w->cell = &setup->shared->cells[index];
+	w->workers = setup->workers;
+	w->worker_count = setup->worker_count;
+	w->admin_terminus = setup->admin_terminus;
+	init_lists(w);
+	call_env_init(&w->env);
+	rand_seed_os(&w->rand);
+	w->env.rand = &w->rand;
+	w->env.filters = setup->filters;
+	w->env.worker = w;
+	w->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	w->slabs = slab_pool_create(SLAB_KEEP);
+	if (!w->slabs || init_metrics(w, setup->metrics) != 0 || init_loop(w) != 0)
+		return NULL; /* start-up only: the process ends */
+	return w;
+}
+
+static void drop_generation(struct worker *w, struct generation *g)
+{
+	list_remove(&g->node);
+	config_unref(g->base.config);
+	mem_free(g->pools);
+	mem_free(g);
+}
+
+static void drop_listener(struct worker_listener *wl)
+{
+	list_remove(&wl->node);
+	listener_unref(wl->listener);
+	mem_free(wl);
+}
+
+void worker_destroy(struct worker *w)
+{
+	LIST_FOR_EACH_SAFE (n, &w->ios)
+		h2io_close(CONTAINER_OF(n, struct h2io, all), CLOSED_SHUTDOWN);
+	call_reap(&w->env);
+	h2io_reap(w);
+	LIST_FOR_EACH_SAFE (n, &w->generations)
+		drop_generation(w, CONTAINER_OF(n, struct generation, node));
+	LIST_FOR_EACH_SAFE (n, &w->pools)
+		pool_destroy(CONTAINER_OF(n, struct pool, node));
+	LIST_FOR_EACH_SAFE (n, &w->listeners)
+		drop_listener(CONTAINER_OF(n, struct worker_listener, node));
+	call_env_fini(&w->env);
+	loop_del(&w->loop, &w->box_watch);
+	mailbox_run(&w->box, w);
+	mailbox_fini(&w->box);
+	loop_fini(&w->loop);
+	if (w->in)
+		slab_unref(w->in);
+	slab_pool_destroy(w->slabs);
+	if (w->spare_fd >= 0)
+		close(w->spare_fd);
+	fields_cache_purge();
+	mem_free(w);
+}
+
+static void *thread_main(void *arg)
+{
+	struct worker *w = arg;
+	char name[16];
+	snprintf(name, sizeof(name), "worker-%u", w->index);
+	pthread_setname_np(pthread_self(), name);
+	worker_run(w);
+	fields_cache_purge();
+	return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+	return pthread_create(&w->thread, NULL, thread_main, w) == 0 ? 0 : ERR_SYS;
+}
+
+void worker_post(struct worker *w, struct letter *l)
+{
+	mailbox_post(&w->box, l);
+}
+
+/* ---- the turn ---- */
+
+static void budget_check(struct worker *w)
+{
+	uint64_t held = w->down.held_bytes + w->up.held_bytes + w->waiting_bytes;
+	if (held != atomic_load_explicit(&w->cell->held_bytes, memory_order_relaxed))
+		atomic_store_explicit(&w->cell->held_bytes, held, memory_order_relaxed);
+	else if (!w->env.credit_stopped && held == 0)
+		return;
+	if (!w->current)
+		return;
+	uint64_t limit = w->current->base.config->limits.memory_bytes;
+	uint64_t sum = shared_held_bytes(w->shared);
+	bool stop = sum >= limit / 5 * 4;
+	if (stop && !w->env.credit_stopped) {
+		series_add(w->process, M_MEMORY_STOPS, 1);
+		call_credit_stop(&w->env);
+	} else if (!stop && w->env.credit_stopped) {
+		call_credit_resume(&w->env);
+	}
+	if (sum >= limit)
+		front_cut_heaviest(w);
+}
+
+static void turn(struct worker *w)
+{
+	/* With credit stopped another worker's fall must be noticed: look again soon. */
+	loop_wait(&w->loop, w->env.credit_stopped ? 10 : HEARTBEAT_MS);
+	w->env.now_ns = w->loop.now_ns;
+	w->env.wall_ns = w->loop.wall_ns;
+	w->read_left = WORKER_TURN_READ_BYTES;
+	h2io_read_again(w);
+	loop_run(&w->loop);
+	h2io_flush_all(w);
+	budget_check(w);
+	h2io_flush_all(w);
+	call_reap(&w->env);
+	h2io_reap(w);
+	DEBUG_ASSERT(w->env.started == w->env.completed + w->env.calls);
+	atomic_store_explicit(&w->cell->heartbeat_ns, w->loop.now_ns, memory_order_relaxed);
+	series_add(w->series, M_LOOP_TURNS, 1);
+	series_observe(w->series, M_LOOP_LAG, clock_mono_ns() - w->loop.woke_ns);
+}
+
+static bool all_gone(const struct worker *w)
+{
+	LIST_FOR_EACH (n, &w->ios) {
+		if (!link_is(CONTAINER_OF(n, struct h2io, all)))
+			return false;
+	}
+	return w->env.calls == 0;
+}
+
+void worker_run(struct worker *w)
+{
+	while (!w->loop.stop) {
+		turn(w);
+		if (w->draining && all_gone(w))
+			w->loop.stop = true;
+	}
+	worker_publish(w);
+	if (w->stopped)
+		w->stopped(w);
+}
+
+/* ---- accepting ---- */
+
+struct handover {
+	struct letter letter;
+	struct listener *listener;
+	int fd;
+};
+
+static struct worker_listener *find_listener(struct worker *w, const struct listener *l)
+{
+	LIST_FOR_EACH (n, &w->listeners) {
+		struct worker_listener *wl = CONTAINER_OF(n, struct worker_listener, node);
+		if (wl->listener == l)
+			return wl;
+	}
+	return NULL;
+}
+
+static void connections_add(struct worker *w, int64_t n)
+{
+	atomic_fetch_add_explicit(&w->cell->connections, (uint64_t)n, memory_order_relaxed);
+}
+
+static void begin_front(struct worker *w, struct worker_listener *wl, int fd)
+{
+	if (front_create(w, wl, fd) != 0) {
+		connections_add(w, -1);
+		series_add(wl->series, M_CONNECTIONS_REFUSED, 1);
+	}
+}
+
+static void open_handover(struct letter *l, void *owner)
+{
+	struct handover *h = CONTAINER_OF(l, struct handover, letter);
+	struct worker *w = owner;
+	struct worker_listener *wl = find_listener(w, h->listener);
+	if (wl && !w->draining) {
+		begin_front(w, wl, h->fd);
+	} else {
+		close(h->fd);
+		connections_add(w, -1);
+	}
+	listener_unref(h->listener);
+	mem_free(h);
+}
+
+/* The data worker with the fewest connections; this one when the difference is small. */
+static struct worker *least_loaded(struct worker *w)
+{
+	struct worker *best = w;
+	uint64_t least = atomic_load_explicit(&w->cell->connections, memory_order_relaxed);
+	for (uint32_t i = 0; i < w->worker_count; i++) {
+		uint64_t n = atomic_load_explicit(
+			&w->workers[i]->cell->connections, memory_order_relaxed);
+		if (n + 1 < least) {
+			least = n;
+			best = w->workers[i];
+		}
+	}
+	return best;
+}
+
+static void place(struct worker *w, struct worker_listener *wl, int fd)
+{
+	struct worker *to = wl->listener->admin ? w : least_loaded(w);
+	/* Counted before it arrives, so that a burst of accepts spreads. */
+	connections_add(to, 1);
+	struct handover *h = to == w ? NULL : mem_alloc(sizeof(*h));
+	if (!h) {
+		if (to != w) {
+			connections_add(to, -1);
+			connections_add(w, 1);
+		}
+		begin_front(w, wl, fd);
+		return;
+	}
+	*h = (struct handover){
+		.letter.open = open_handover, .listener = listener_ref(wl->listener), .fd = fd};
+	worker_post(to, &h->letter);
+}
+
+/* Out of descriptors: take the connection with the spare one and close it, so that the client
+ * learns at once and the level-triggered listener does not spin. */
+static void turn_away(struct worker *w, struct worker_listener *wl)
+{
+	static _Atomic uint64_t said_ns;
+	series_add(wl->series, M_CONNECTIONS_REFUSED, 1);
+	if (w->spare_fd >= 0)
+		close(w->spare_fd);
+	int fd = accept4(wl->listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	w->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	uint64_t last = atomic_load_explicit(&said_ns, memory_order_relaxed);
+	if (w->loop.now_ns - last < 10 * NS_PER_SEC && last)
+		return;
+	atomic_store_explicit(&said_ns, w->loop.now_ns, memory_order_relaxed);
+	log_line(LOG_WARN, "connection refused: out of file descriptors", "listener",
+		wl->listener->config.name, NULL);
+}
+
+static void on_acceptable(struct watch *watch, uint32_t events)
+{
+	struct worker_listener *wl = CONTAINER_OF(watch, struct worker_listener, watch);
+	struct worker *w = wl->worker;
+	uint32_t most = w->current->base.config->limits.connections;
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int fd = sock_accept(wl->listener->fd, NULL, 0);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			turn_away(w, wl);
+			return;
+		}
+		if (fd < 0)
+			return; /* EAGAIN, or a connection that is gone again */
+		if (!wl->listener->admin && shared_connections(w->shared) >= most) {
+			close(fd);
+			series_add(wl->series, M_CONNECTIONS_REFUSED, 1);
+			continue;
+		}
+		place(w, wl, fd);
+	}
+}
+
+void worker_listener_gone(struct worker_listener *wl)
+{
+	ASSERT(wl->fronts > 0);
+	wl->fronts--;
+	connections_add(wl->worker, -1);
+	if (!wl->accepting && wl->fronts == 0)
+		drop_listener(wl);
+}
+
+static void stop_accepting(struct worker_listener *wl)
+{
+	if (!wl->accepting)
+		return;
+	wl->accepting = false;
+	loop_del(&wl->worker->loop, &wl->watch);
+	if (wl->fronts == 0)
+		drop_listener(wl);
+}
+
+static int start_accepting(struct worker *w, struct listener *l)
+{
+	struct worker_listener *wl = mem_zalloc(sizeof(*wl));
+	if (!wl)
+		return ERR_NOMEM;
+	const char *labels[] = {l->config.name};
+	wl->worker = w;
+	wl->listener = listener_ref(l);
+	wl->series = metrics_series(w->env.metrics, GROUP_LISTENER, labels);
+	wl->watch.ready = on_acceptable;
+	wl->watch.fd = -1;
+	list_init(&wl->node);
+	list_push_back(&w->listeners, &wl->node);
+	if (loop_add_listener(&w->loop, &wl->watch, l->fd) != 0) {
+		drop_listener(wl);
+		return ERR_SYS;
+	}
+	wl->accepting = true;
+	return 0;
+}
+
+/* ---- configurations ---- */
+
+static bool contains(struct listener *const *listeners, uint32_t n, const struct listener *l)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (listeners[i] == l)
+			return true;
+	}
+	return false;
+}
+
+static struct generation *make_generation(struct worker *w, struct config *config)
+{
+	struct generation *g = mem_zalloc(sizeof(*g));
+	if (!g)
+		return NULL;
+	list_init(&g->node);
+	g->pools = mem_zalloc((config->cluster_count + 1) * sizeof(struct pool *));
+	for (uint32_t i = 0; g->pools && i < config->cluster_count; i++) {
+		g->pools[i] = pool_for(w, &config->clusters[i]);
+		if (!g->pools[i]) {
+			mem_free(g->pools);
+			g->pools = NULL;
+		}
+	}
+	if (!g->pools) {
+		mem_free(g);
+		return NULL;
+	}
+	char number[24];
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)config->generation);
+	const char *labels[] = {number};
+	g->base.config = config_ref(config);
+	g->base.owner = g;
+	g->base.gauge = metrics_series(w->env.metrics, GROUP_STREAM_GENERATION, labels);
+	return g;
+}
+
+int worker_install(struct worker *w, struct config *config, struct listener **listeners, uint32_t n)
+{
+	struct generation *g = make_generation(w, config);
+	if (!g)
+		return ERR_NOMEM;
+	list_push_back(&w->generations, &g->node);
+	w->current = g;
+	LIST_FOR_EACH_SAFE (node, &w->listeners) {
+		struct worker_listener *wl = CONTAINER_OF(node, struct worker_listener, node);
+		if (!contains(listeners, n, wl->listener))
+			stop_accepting(wl);
+	}
+	int err = 0;
+	for (uint32_t i = 0; i < n && !w->draining; i++) {
+		struct worker_listener *wl = find_listener(w, listeners[i]);
+		if (!wl && listeners[i]->admin == w->is_control)
+			err = start_accepting(w, listeners[i]) ? ERR_SYS : err;
+	}
+	pool_retire_absent(w, config);
+	LIST_FOR_EACH_SAFE (node, &w->generations) {
+		struct generation *old = CONTAINER_OF(node, struct generation, node);
+		if (old != w->current && old->base.calls == 0)
+			drop_generation(w, old);
+	}
+	return err;
+}
+
+/* ---- drain ---- */
+
+void worker_drain(struct worker *w, uint64_t grace_ns)
+{
+	if (w->draining)
+		return;
+	w->draining = true;
+	LIST_FOR_EACH_SAFE (n, &w->listeners) {
+		struct worker_listener *wl = CONTAINER_OF(n, struct worker_listener, node);
+		if (!wl->listener->admin)
+			stop_accepting(wl);
+	}
+	LIST_FOR_EACH_SAFE (n, &w->ios) {
+		struct h2io *io = CONTAINER_OF(n, struct h2io, all);
+		if (!link_is(io))
+			front_drain(io);
+	}
+	wheel_arm(&w->loop.wheel, &w->grace_timer, w->loop.now_ns + grace_ns);
+}
+
+/* First every stream learns that the proxy goes; what still hangs after the limit is closed. */
+static void on_grace_end(struct timer *t, uint64_t now_ns)
+{
+	struct worker *w = CONTAINER_OF(t, struct worker, grace_timer);
+	bool last = w->grace_over;
+	LIST_FOR_EACH_SAFE (n, &w->ios) {
+		struct h2io *io = CONTAINER_OF(n, struct h2io, all);
+		if (link_is(io))
+			continue;
+		if (last)
+			h2io_close(io, CLOSED_SHUTDOWN);
+		else
+			front_shutdown(io);
+	}
+	w->grace_over = true;
+	if (!last)
+		wheel_arm(&w->loop.wheel, &w->grace_timer, now_ns + STOP_LIMIT_NS);
+}
+
+/* ---- the rest ---- */
+
+static void on_blocked_check(struct timer *t, uint64_t now_ns)
+{
+	link_check_blocked(CONTAINER_OF(t, struct worker, blocked_timer), now_ns);
+}
+
+bool worker_refuses_streams(const struct worker *w)
+{
+	return w->draining || w->env.credit_stopped;
+}
+
+struct series *worker_closed_series(
+	struct worker *w, const char *side, const char *name, const char *reason)
+{
+	const char *labels[] = {side, name, reason};
+	return metrics_series(w->env.metrics, GROUP_CONNECTION_CLOSED, labels);
+}
+
+void worker_publish(struct worker *w)
+{
+	publish_books(w);
+}

@@ -1,0 +1,124 @@
+/* worker.h - one thread of the data plane: its loop, its connections, its calls, its counters.
+ *
+ *   turn:  poll -> read/accept -> engine events -> calls -> flush every dirty connection -> reap
+ *
+ * Workers share nothing on the data path. Others reach a worker only by its mailbox (worker_post).
+ * The control thread is one more worker that has the admin listener instead of data listeners.
+ *
+ * Memory budget: each turn publishes the bytes held; at 80 % of limits.memory (all workers) stream
+ * credit stops and new streams are refused, at 100 % the worker that holds most cuts its heaviest
+ * stream.
+ *
+ * Owner: control. Threads: worker_post from any; all else only its own thread. */
+#ifndef WEIR_PROXY_WORKER_H
+#define WEIR_PROXY_WORKER_H
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/mailbox.h"
+#include "base/rand.h"
+#include "base/slice.h"
+#include "call/call.h"
+#include "config/config.h"
+#include "http2/conn.h"
+#include "metrics/metrics.h"
+#include "net/loop.h"
+#include "shared/shared.h"
+
+#define WORKER_CONN_READ_BYTES (1u << 20) /* a connection's share of a turn */
+#define WORKER_TURN_READ_BYTES (4u << 20) /* all connections' */
+
+/* A bound socket; control makes it, workers watch it. Lives until its last connection ends. */
+struct listener {
+	_Atomic uint32_t refs;
+	struct config_listener config; /* own copies of name and address text */
+	int fd;
+	bool admin;
+};
+struct listener *listener_ref(struct listener *l);
+void listener_unref(struct listener *l);
+
+/* A listener as one worker sees it. */
+struct worker_listener {
+	struct watch watch;
+	struct worker *worker;
+	struct listener *listener;
+	struct series *series; /* GROUP_LISTENER */
+	uint64_t fronts;       /* connections that point here */
+	bool accepting;
+	struct list node; /* in worker->listeners */
+};
+
+/* One configuration as this worker sees it: call_generation and the clusters' pools, by index. */
+struct generation {
+	struct call_generation base;
+	struct pool **pools; /* config->cluster_count */
+	struct list node;    /* in worker->generations, newest last */
+};
+
+struct worker {
+	uint32_t index;
+	bool is_control;
+	pthread_t thread;
+	struct shared *shared;
+	struct shared_cell *cell;
+	struct metrics *metrics;
+	struct loop loop;
+	struct mailbox box;
+	struct watch box_watch;
+	struct call_env env;
+	struct rand rand;
+
+	struct slab_pool *slabs;
+	struct slab *in; /* reads go here first */
+	uint32_t in_used;
+	uint32_t read_left;                             /* bytes that this turn may still read */
+	struct h2_books down, up, down_shown, up_shown; /* *_shown: as last published */
+	uint64_t waiting_bytes; /* request bytes held by calls that wait or could be replayed */
+
+	struct list dirty, again, ios, dead; /* of struct h2io */
+	struct list listeners;               /* of struct worker_listener */
+	struct list generations;
+	struct generation *current; /* NULL until the first configuration is installed */
+	struct list pools;          /* of struct pool */
+	struct worker **workers;    /* all data workers, for handing over connections */
+	uint32_t worker_count;
+	const struct call_terminus *admin_terminus;
+
+	struct series *process, *series; /* GROUP_PROCESS, GROUP_WORKER */
+	bool draining, grace_over;
+	struct timer grace_timer, blocked_timer;
+	int spare_fd; /* closed and reopened to turn connections away when descriptors run out */
+	void (*stopped)(
+		struct worker *w); /* on its own thread, when its loop has ended; may be NULL */
+	void *stopped_arg;
+};
+
+/* What is the same for all workers; given to each at creation. */
+struct worker_setup {
+	struct shared *shared;
+	struct metrics *metrics;
+	const struct call_filter *const *filters;
+	const struct call_terminus *admin_terminus; /* for listeners with `admin` */
+	struct worker **workers;                    /* data workers */
+	uint32_t worker_count;
+};
+
+struct worker *worker_create(
+	const struct worker_setup *setup, uint32_t index, bool is_control) MUST_USE;
+void worker_destroy(struct worker *w);       /* after its thread ended */
+int worker_start(struct worker *w) MUST_USE; /* its thread; ERR_SYS */
+void worker_run(struct worker *w);           /* the loop, until worker_stop took effect */
+void worker_post(struct worker *w, struct letter *l);
+
+/* On the worker's own thread. */
+int worker_install(struct worker *w, struct config *config, struct listener **listeners,
+	uint32_t listener_count) MUST_USE;
+void worker_drain(
+	struct worker *w, uint64_t grace_ns);          /* GOAWAY, grace, UNAVAILABLE, close, stop */
+void worker_publish(struct worker *w);                 /* books into metrics */
+bool worker_refuses_streams(const struct worker *w);   /* draining or above 80 % of the budget */
+void worker_listener_gone(struct worker_listener *wl); /* a front ended */
+struct series *worker_closed_series(
+	struct worker *w, const char *side, const char *name, const char *reason);
+#endif
