@@ -129,6 +129,8 @@ int h2_conn_output(struct h2_conn *c, struct iovec *iov, int max);
 void h2_conn_written(struct h2_conn *c, size_t bytes);
 /* The socket stopped taking bytes: large slabs pinned by a small rest are copied to exact size. */
 void h2_conn_compact(struct h2_conn *c);
+/* DATA waits although its stream may send: the peer's connection window is used up. */
+bool h2_conn_window_blocked(const struct h2_conn *c);
 size_t h2_conn_unwritten(const struct h2_conn *c); /* framed bytes that wait for the socket */
 
 /* Client: opens a stream with its request head; takes head's fields in every case.

@@ -1,0 +1,357 @@
+#include "http2/check.h"
+#include <string.h>
+#include <strings.h>
+
+/* What may stand in a field name: RFC 9110 token characters, without upper case (RFC 9113 8.2.1).
+ */
+static const uint8_t name_char[256] = {
+	['!'] = 1,
+	['#'] = 1,
+	['$'] = 1,
+	['%'] = 1,
+	['&'] = 1,
+	['\''] = 1,
+	['*'] = 1,
+	['+'] = 1,
+	['-'] = 1,
+	['.'] = 1,
+	['^'] = 1,
+	['_'] = 1,
+	['`'] = 1,
+	['|'] = 1,
+	['~'] = 1,
+	['0'] = 1,
+	['1'] = 1,
+	['2'] = 1,
+	['3'] = 1,
+	['4'] = 1,
+	['5'] = 1,
+	['6'] = 1,
+	['7'] = 1,
+	['8'] = 1,
+	['9'] = 1,
+	['a'] = 1,
+	['b'] = 1,
+	['c'] = 1,
+	['d'] = 1,
+	['e'] = 1,
+	['f'] = 1,
+	['g'] = 1,
+	['h'] = 1,
+	['i'] = 1,
+	['j'] = 1,
+	['k'] = 1,
+	['l'] = 1,
+	['m'] = 1,
+	['n'] = 1,
+	['o'] = 1,
+	['p'] = 1,
+	['q'] = 1,
+	['r'] = 1,
+	['s'] = 1,
+	['t'] = 1,
+	['u'] = 1,
+	['v'] = 1,
+	['w'] = 1,
+	['x'] = 1,
+	['y'] = 1,
+	['z'] = 1,
+};
+
+static bool name_ok(const char *name, uint32_t len)
+{
+	if (len == 0)
+		return false;
+	for (uint32_t i = 0; i < len; i++)
+		if (!name_char[(uint8_t)name[i]])
+			return false;
+	return true;
+}
+
+static bool value_bytes_ok(const char *at, const char *end)
+{
+	for (; at < end; at++)
+		if (*at == '\0' || *at == '\n' || *at == '\r')
+			return false;
+	return true;
+}
+
+/* Eight bytes at a time: is any below 0x10? Only then look closer (HTAB is allowed, RFC
+ * 9113 8.2.1). */
+static bool value_ok(const char *value, uint32_t len)
+{
+	if (len == 0)
+		return true;
+	char first = value[0], last = value[len - 1];
+	if (first == ' ' || first == '\t' || last == ' ' || last == '\t')
+		return false;
+	const char *at = value, *end = value + len;
+	for (; end - at >= 8; at += 8) {
+		uint64_t v;
+		memcpy(&v, at, 8);
+		if ((v - 0x1010101010101010u) & ~v & 0x8080808080808080u)
+			return value_bytes_ok(at, end);
+	}
+	return value_bytes_ok(at, end);
+}
+
+struct walk {
+	uint32_t seen; /* pseudo-headers, a bit each */
+	const struct field *pseudo[8], *host, *length;
+	bool regular; /* a regular field came */
+};
+_Static_assert(TOKEN_PROTOCOL < 8, "pseudo-headers are the first tokens");
+
+static enum h2_fault see_pseudo(struct walk *w, const struct field *f, uint32_t allowed)
+{
+	if (f->token > TOKEN_PROTOCOL || !(allowed & 1u << f->token))
+		return H2_FAULT_PSEUDO_UNKNOWN;
+	if (w->regular)
+		return H2_FAULT_PSEUDO_ORDER;
+	if (w->pseudo[f->token])
+		return H2_FAULT_PSEUDO_TWICE;
+	w->seen |= 1u << f->token;
+	w->pseudo[f->token] = f;
+	return H2_FAULT_COUNT;
+}
+
+static enum h2_fault see_known(struct walk *w, const struct field *f)
+{
+	if (token_flags(f->token) & TF_HOP)
+		return H2_FAULT_CONNECTION_FIELD;
+	if (f->token == TOKEN_TE && !(f->value_len == 8 && !strncasecmp(f->value, "trailers", 8)))
+		return H2_FAULT_TE;
+	if (f->token == TOKEN_CONTENT_LENGTH) {
+		if (w->length)
+			return H2_FAULT_CONTENT_LENGTH;
+		w->length = f;
+	}
+	if (f->token == TOKEN_HOST) {
+		if (w->host)
+			return H2_FAULT_HOST;
+		w->host = f;
+	}
+	return H2_FAULT_COUNT;
+}
+
+/* What holds for every section; `allowed` has a bit for each pseudo-header it may have. */
+static enum h2_fault walk_fields(const struct fields *f, uint32_t allowed, struct walk *w)
+{
+	memset(w, 0, sizeof(*w));
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct field *field = &f->list[i];
+		enum h2_fault fault = H2_FAULT_COUNT;
+		if (field->name_len && field->name[0] == ':') {
+			fault = see_pseudo(w, field, allowed);
+		} else {
+			w->regular = true;
+			if (field->token != TOKEN_OTHER)
+				fault = see_known(w, field);
+			else if (!name_ok(field->name, field->name_len))
+				fault = H2_FAULT_FIELD_NAME;
+		}
+		if (fault != H2_FAULT_COUNT)
+			return fault;
+		if (!value_ok(field->value, field->value_len))
+			return H2_FAULT_FIELD_VALUE;
+	}
+	return H2_FAULT_COUNT;
+}
+
+/* One decimal number, nothing else: lists and repetitions are how messages get smuggled. */
+static enum h2_fault read_length(const struct walk *w, int64_t *out)
+{
+	*out = -1;
+	if (!w->length)
+		return H2_FAULT_COUNT;
+	const struct field *f = w->length;
+	if (f->value_len == 0 || f->value_len > 18)
+		return H2_FAULT_CONTENT_LENGTH;
+	int64_t n = 0;
+	for (uint32_t i = 0; i < f->value_len; i++) {
+		if (f->value[i] < '0' || f->value[i] > '9')
+			return H2_FAULT_CONTENT_LENGTH;
+		n = n * 10 + (f->value[i] - '0');
+	}
+	*out = n;
+	return H2_FAULT_COUNT;
+}
+
+static bool scheme_ok(const struct field *f)
+{
+	if (f->value_len == 0)
+		return false;
+	for (uint32_t i = 0; i < f->value_len; i++) {
+		char ch = (char)(f->value[i] | 0x20);
+		bool alpha = ch >= 'a' && ch <= 'z';
+		bool more = (f->value[i] >= '0' && f->value[i] <= '9') || f->value[i] == '+' ||
+			    f->value[i] == '-' || f->value[i] == '.';
+		if (!alpha && !(i > 0 && more))
+			return false;
+	}
+	return true;
+}
+
+static bool method_ok(const struct field *f)
+{
+	for (uint32_t i = 0; i < f->value_len; i++) {
+		char ch = f->value[i];
+		if (!name_char[(uint8_t)ch] && !(ch >= 'A' && ch <= 'Z'))
+			return false;
+	}
+	return f->value_len > 0;
+}
+
+static bool authority_ok(const struct field *f)
+{
+	for (uint32_t i = 0; i < f->value_len; i++) {
+		uint8_t ch = (uint8_t)f->value[i];
+		/* no userinfo (8.3.1), and nothing that ends an authority (RFC 3986 3.2) */
+		if (ch <= ' ' || ch >= 0x7f || ch == '@' || ch == '/' || ch == '?' || ch == '#')
+			return false;
+	}
+	return true;
+}
+
+static bool path_ok(const struct field *path, const struct field *method)
+{
+	if (path->value_len == 0)
+		return false;
+	for (uint32_t i = 0; i < path->value_len; i++)
+		if ((uint8_t)path->value[i] <= ' ' || path->value[i] == 0x7f)
+			return false;
+	return path->value[0] == '/' || (field_is(path, "*") && field_is(method, "OPTIONS"));
+}
+
+static bool is_http(const struct field *scheme)
+{
+	return (scheme->value_len == 4 && !strncasecmp(scheme->value, "http", 4)) ||
+	       (scheme->value_len == 5 && !strncasecmp(scheme->value, "https", 5));
+}
+
+static bool same_host(const struct field *a, const struct field *b)
+{
+	return a->value_len == b->value_len && !strncasecmp(a->value, b->value, a->value_len);
+}
+
+enum h2_fault h2_check_request(const struct fields *f, bool extended_connect, struct h2_facts *out)
+{
+	const uint32_t base = 1u << TOKEN_METHOD | 1u << TOKEN_SCHEME | 1u << TOKEN_PATH;
+	struct walk w;
+	*out = (struct h2_facts){.content_length = -1};
+	enum h2_fault fault = walk_fields(f,
+		base | 1u << TOKEN_AUTHORITY | (extended_connect ? 1u << TOKEN_PROTOCOL : 0), &w);
+	if (fault != H2_FAULT_COUNT)
+		return fault;
+	const struct field *method = w.pseudo[TOKEN_METHOD], *authority = w.pseudo[TOKEN_AUTHORITY];
+	if (!method)
+		return H2_FAULT_PSEUDO_MISSING;
+	if (!method_ok(method) || (authority && !authority_ok(authority)))
+		return H2_FAULT_PSEUDO_VALUE;
+	out->connect = field_is(method, "CONNECT");
+	out->head = field_is(method, "HEAD");
+	bool extended = w.pseudo[TOKEN_PROTOCOL] != NULL;
+	if (extended && !out->connect)
+		return H2_FAULT_CONNECT_SHAPE;
+	if (out->connect && (!authority || authority->value_len == 0))
+		return H2_FAULT_CONNECT_SHAPE;
+	if (out->connect && !extended) { /* 8.5: :method and :authority only */
+		if (w.seen & (1u << TOKEN_SCHEME | 1u << TOKEN_PATH))
+			return H2_FAULT_CONNECT_SHAPE;
+	} else {
+		if ((w.seen & base) != base)
+			return H2_FAULT_PSEUDO_MISSING;
+		if (!scheme_ok(w.pseudo[TOKEN_SCHEME]))
+			return H2_FAULT_PSEUDO_VALUE;
+		if (is_http(w.pseudo[TOKEN_SCHEME]) && !path_ok(w.pseudo[TOKEN_PATH], method))
+			return H2_FAULT_PSEUDO_VALUE;
+	}
+	if (w.host && authority && !same_host(w.host, authority))
+		return H2_FAULT_HOST;
+	return read_length(&w, &out->content_length);
+}
+
+static unsigned status_value(const struct field *f)
+{
+	unsigned status = 0;
+	if (!f || f->value_len != 3)
+		return 0;
+	for (unsigned i = 0; i < 3; i++) {
+		if (f->value[i] < '0' || f->value[i] > '9')
+			return 0;
+		status = status * 10 + (unsigned)(f->value[i] - '0');
+	}
+	return status >= 100 ? status : 0;
+}
+
+unsigned h2_status_of(const struct fields *f)
+{
+	return status_value(fields_get(f, TOKEN_STATUS));
+}
+
+enum h2_fault h2_check_response(const struct fields *f, struct h2_facts *out)
+{
+	struct walk w;
+	*out = (struct h2_facts){.content_length = -1};
+	enum h2_fault fault = walk_fields(f, 1u << TOKEN_STATUS, &w);
+	if (fault != H2_FAULT_COUNT)
+		return fault;
+	if (!w.pseudo[TOKEN_STATUS])
+		return H2_FAULT_PSEUDO_MISSING;
+	out->status = status_value(w.pseudo[TOKEN_STATUS]);
+	if (out->status == 0)
+		return H2_FAULT_PSEUDO_VALUE;
+	if (out->status == 101) /* 8.6: no upgrades in HTTP/2 */
+		return H2_FAULT_STATUS;
+	return read_length(&w, &out->content_length);
+}
+
+enum h2_fault h2_check_trailers(const struct fields *f)
+{
+	struct walk w;
+	enum h2_fault fault = walk_fields(f, 0, &w);
+	return fault == H2_FAULT_PSEUDO_UNKNOWN ? H2_FAULT_PSEUDO_TRAILER : fault;
+}
+
+int h2_join_cookies(struct fields *f)
+{
+	uint32_t crumbs = 0, bytes = 0, kept = 0, flags = 0;
+	for (uint32_t i = 0; i < f->count; i++) {
+		if (f->list[i].token != TOKEN_COOKIE)
+			continue;
+		crumbs++;
+		bytes += f->list[i].value_len + 2;
+		flags |= f->list[i].flags;
+	}
+	if (crumbs < 2)
+		return 0;
+	char *joined = fields_alloc(f, bytes), *at = joined;
+	if (!joined)
+		return ERR_NOMEM;
+	struct field *home = NULL; /* where the joined one ends up */
+	for (uint32_t i = 0; i < f->count; i++) {
+		struct field *field = &f->list[i];
+		if (field->token != TOKEN_COOKIE) {
+			f->list[kept++] = *field;
+			continue;
+		}
+		if (home) {
+			memcpy(at, "; ", 2);
+			at += 2;
+		} else {
+			home = &f->list[kept];
+			f->list[kept++] = *field;
+		}
+		memcpy(at, field->value, field->value_len);
+		at += field->value_len;
+	}
+	home->value = joined;
+	home->value_len = (uint32_t)(at - joined);
+	home->hash = 0;
+	home->flags |= (uint16_t)flags;
+	/* RFC 9113 6.5.2: each crumb but the first counted a name and 32 bytes; now "; " each
+	 * instead */
+	f->list_bytes -= (crumbs - 1) * (6 + 32 - 2);
+	f->count = kept;
+	return 0;
+}

@@ -1,0 +1,469 @@
+/* conn.c - the public face: life of a connection, events, output, and its end. */
+#include "http2/conn.h"
+#include "base/mem.h"
+#include "http2/conn_priv.h"
+#include "http2/tx.h"
+
+#define ANSWERS_MAX_BYTES 65536u /* answers to control frames that the peer has not read */
+#define DRAIN_PING        0x77656972647261ull
+
+struct h2_options h2_options_default(enum h2_role role)
+{
+	return (struct h2_options){
+		.max_concurrent_streams = role == H2_SERVER ? 1000 : 0,
+		.stream_window_bytes = 262144,
+		.conn_window_bytes = 4194304,
+		.max_frame_bytes = H2_FRAME_MIN_BYTES,
+		.header_list_bytes = 65536,
+		.decoder_table_bytes = HPACK_DEFAULT_TABLE_BYTES,
+		.encoder_table_bytes = HPACK_DEFAULT_TABLE_BYTES,
+		.output_bytes = 131072,
+		.extended_connect = false,
+		.control_frames_per_s = 1000,
+		.resets_per_s = 200,
+		.continuation_frames = 64,
+	};
+}
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+static struct h2_options legal(struct h2_options o)
+{
+	if (o.stream_window_bytes > H2_WINDOW_MAX_BYTES)
+		o.stream_window_bytes = H2_WINDOW_MAX_BYTES;
+	if (o.conn_window_bytes > H2_WINDOW_MAX_BYTES)
+		o.conn_window_bytes = H2_WINDOW_MAX_BYTES;
+	if (o.conn_window_bytes < H2_WINDOW_DEFAULT)
+		o.conn_window_bytes = H2_WINDOW_DEFAULT;
+	if (o.max_frame_bytes < H2_FRAME_MIN_BYTES)
+		o.max_frame_bytes = H2_FRAME_MIN_BYTES;
+	if (o.max_frame_bytes > H2_FRAME_MAX_BYTES)
+		o.max_frame_bytes = H2_FRAME_MAX_BYTES;
+	if (o.output_bytes == 0)
+		o.output_bytes = 1;
+	return o;
+}
+
+/* The connection preface (3.4) and, since windows of connections are not in SETTINGS, its window.
+ */
+static int send_preface(struct h2_conn *c)
+{
+	uint8_t *p =
+		h2_out_reserve(&c->out, H2_PREFACE_BYTES + H2_SETTINGS_FRAME_MAX_BYTES + 13, 0);
+	if (!p)
+		return ERR_NOMEM;
+	uint8_t *at = p;
+	if (c->role == H2_CLIENT) {
+		memcpy(at, h2_preface, H2_PREFACE_BYTES);
+		at += H2_PREFACE_BYTES;
+	}
+	at += h2_settings_put(at, (enum h2_role)c->role, &c->options);
+	c->books->frames_out++;
+	uint32_t more = c->options.conn_window_bytes - H2_WINDOW_DEFAULT;
+	if (more) {
+		at += h2_frame_put_window(at, 0, more);
+		c->books->frames_out++;
+	}
+	h2_out_commit(&c->out, (size_t)(at - p));
+	return 0;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *options,
+	struct slab_pool *pool, struct h2_books *books)
+{
+	struct h2_conn *c = mem_zalloc(sizeof(*c));
+	if (!c)
+		return NULL;
+	h2_caches_hold();
+	c->role = (uint8_t)role;
+	c->options = legal(*options);
+	c->books = books;
+	books->conns++;
+	c->peer = h2_settings_assumed();
+	c->send_window_bytes = H2_WINDOW_DEFAULT;
+	c->next_id = 1;
+	c->goaway_out_id = H2_MAX_STREAM_ID;
+	c->dead_fault = H2_FAULT_COUNT;
+	list_init(&c->notes);
+	list_init(&c->ready);
+	list_init(&c->starved);
+	list_init(&c->handles);
+	idmap_init(&c->table);
+	h2_rx_init(&c->rx, role);
+	h2_out_init(&c->out, pool);
+	h2_inflow_init(&c->inflow, c->options.conn_window_bytes);
+	h2_guard_init(&c->guard, c->options.control_frames_per_s, c->options.resets_per_s);
+	/* until it acknowledges our SETTINGS the peer may use the default table */
+	c->decoder = hpack_decoder_create(
+		larger(c->options.decoder_table_bytes, HPACK_DEFAULT_TABLE_BYTES));
+	c->encoder = hpack_encoder_create(c->options.encoder_table_bytes);
+	if (!c->decoder || !c->encoder || send_preface(c)) {
+		h2_conn_destroy(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* Those without a handle are gone after. */
+static void close_streams(struct h2_conn *c)
+{
+	LIST_FOR_EACH_SAFE (node, &c->handles) {
+		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
+		list_remove(&s->note_node);
+		s->notes = 0;
+		h2_stream_close(s, H2_CLOSED_BY_US);
+	}
+}
+
+void h2_conn_destroy(struct h2_conn *c)
+{
+	if (!c)
+		return;
+	c->dead = true;
+	close_streams(c);
+	ASSERT(list_empty(&c->handles)); /* the owner released every handle */
+	c->books->held_bytes -= c->out_held;
+	h2_out_fini(&c->out);
+	h2_rx_fini(&c->rx);
+	hpack_decoder_destroy(c->decoder);
+	hpack_encoder_destroy(c->encoder);
+	idmap_fini(&c->table);
+	c->books->conns--;
+	mem_free(c);
+	h2_caches_release();
+}
+
+void h2_conn_set_user(struct h2_conn *c, void *user)
+{
+	c->user = user;
+}
+
+void *h2_conn_user(const struct h2_conn *c)
+{
+	return c->user;
+}
+
+/* --- frames of our own --------------------------------------------------------------------------
+ */
+
+/* Room for a small frame; NULL: the connection is dead, maybe for want of memory. */
+static uint8_t *small_frame(struct h2_conn *c, size_t bytes)
+{
+	if (UNLIKELY(c->dead)) /* nothing follows its GOAWAY */
+		return NULL;
+	uint8_t *p = h2_out_reserve(&c->out, bytes, 0);
+	if (UNLIKELY(!p))
+		h2_conn_fail(c, H2_FAULT_NO_MEMORY);
+	else
+		c->books->frames_out++;
+	return p;
+}
+
+bool h2_conn_send_rst(struct h2_conn *c, uint32_t id, uint32_t code)
+{
+	uint8_t *p = small_frame(c, 13);
+	if (!p)
+		return false;
+	c->books->resets_out[code < H2_CODE_COUNT ? code : H2_CODE_COUNT]++;
+	h2_out_commit(&c->out, h2_frame_put_rst(p, id, code));
+	return true;
+}
+
+bool h2_conn_send_window(struct h2_conn *c, uint32_t id, uint32_t bytes)
+{
+	uint8_t *p = small_frame(c, 13);
+	if (!p)
+		return false;
+	h2_out_commit(&c->out, h2_frame_put_window(p, id, bytes));
+	return true;
+}
+
+bool h2_conn_send_ping(struct h2_conn *c, uint8_t flags, uint64_t opaque)
+{
+	uint8_t *p = small_frame(c, 17);
+	if (!p)
+		return false;
+	h2_out_commit(&c->out, h2_frame_put_ping(p, flags, opaque));
+	if (flags & H2_FLAG_ACK)
+		h2_conn_count_answer(c, 17);
+	return true;
+}
+
+bool h2_conn_send_settings_ack(struct h2_conn *c)
+{
+	uint8_t *p = small_frame(c, H2_HEADER_BYTES);
+	if (!p)
+		return false;
+	h2_out_commit(&c->out, h2_frame_put_settings_ack(p));
+	h2_conn_count_answer(c, H2_HEADER_BYTES);
+	return true;
+}
+
+/* Two halves: when everything up to the mark was written, the older half has been read. */
+void h2_conn_count_answer(struct h2_conn *c, uint32_t bytes)
+{
+	c->answers_new += bytes;
+	if (UNLIKELY(c->answers_old + c->answers_new > ANSWERS_MAX_BYTES))
+		h2_conn_fail(c, H2_FAULT_FLOOD_ANSWERS);
+}
+
+static void answers_written(struct h2_conn *c)
+{
+	if (c->out.queued_total - c->out.unwritten < c->answers_mark)
+		return;
+	c->answers_old = c->answers_new;
+	c->answers_new = 0;
+	c->answers_mark = c->out.queued_total;
+	if (c->out.unwritten == 0)
+		c->answers_old = 0;
+}
+
+/* --- the end ------------------------------------------------------------------------------------
+ */
+
+void h2_conn_goaway(struct h2_conn *c, uint32_t last_id, uint32_t code, const char *debug)
+{
+	size_t len = debug ? strnlen(debug, 256) : 0;
+	if (last_id > c->goaway_out_id) /* 6.8: it must not increase */
+		last_id = c->goaway_out_id;
+	c->goaway_out_id = last_id;
+	c->books->goaways_out[code < H2_CODE_COUNT ? code : H2_CODE_COUNT]++;
+	c->books->frames_out++;
+	uint8_t *p = h2_out_reserve(&c->out, 17 + len, 0);
+	if (p) {
+		h2_out_commit(&c->out, h2_frame_put_goaway(p, last_id, code, debug, len));
+	} else if (c->dead) { /* the last frame of all has its own reserve */
+		uint8_t frame[17];
+		h2_out_last_words(
+			&c->out, frame, h2_frame_put_goaway(frame, last_id, code, NULL, 0));
+	}
+}
+
+void h2_conn_die(struct h2_conn *c, uint32_t code, enum h2_fault fault, const char *debug)
+{
+	if (c->dead)
+		return;
+	c->dead = true;
+	c->dead_code = code;
+	c->dead_fault = (uint16_t)fault;
+	c->pending = H2_PEND_DEAD;
+	if (fault != H2_FAULT_COUNT)
+		c->books->faults[fault]++;
+	h2_conn_goaway(c, c->role == H2_SERVER ? c->last_id : 0, code, debug);
+	close_streams(c);
+}
+
+void h2_conn_fail(struct h2_conn *c, enum h2_fault fault)
+{
+	h2_conn_die(c, h2_fault_code(fault), fault, h2_fault_text(fault));
+}
+
+void h2_conn_bug(struct h2_conn *c)
+{
+	c->books->bugs++;
+	h2_conn_fail(c, H2_FAULT_BUG);
+}
+
+void h2_conn_kill(struct h2_conn *c, enum h2_code code, const char *debug)
+{
+	h2_conn_die(c, code, H2_FAULT_COUNT, debug);
+}
+
+bool h2_conn_is_dead(const struct h2_conn *c)
+{
+	return c->dead;
+}
+
+/* --- drain --------------------------------------------------------------------------------------
+ */
+
+void h2_conn_drain(struct h2_conn *c, const char *debug)
+{
+	if (c->dead || c->drain != H2_DRAIN_NONE)
+		return;
+	if (c->role == H2_CLIENT) {
+		c->drain = H2_DRAIN_FINAL;
+		h2_conn_goaway(c, 0, H2_NO_ERROR, debug);
+		return;
+	}
+	c->drain = H2_DRAIN_ANNOUNCED;
+	h2_conn_goaway(c, H2_MAX_STREAM_ID, H2_NO_ERROR, debug);
+	h2_conn_send_ping(c, 0, DRAIN_PING);
+}
+
+void h2_conn_drain_now(struct h2_conn *c)
+{
+	if (c->dead || c->drain == H2_DRAIN_FINAL)
+		return;
+	c->drain = H2_DRAIN_FINAL;
+	if (c->role == H2_SERVER)
+		c->pending |= H2_PEND_DRAINED;
+	h2_conn_goaway(c, c->role == H2_SERVER ? c->last_id : 0, H2_NO_ERROR, NULL);
+}
+
+bool h2_conn_drain_acked(struct h2_conn *c, uint64_t opaque)
+{
+	if (c->drain != H2_DRAIN_ANNOUNCED || opaque != DRAIN_PING)
+		return false;
+	h2_conn_drain_now(c);
+	return true;
+}
+
+/* --- in -----------------------------------------------------------------------------------------
+ */
+
+void h2_conn_feed(struct h2_conn *c, struct slice in, uint64_t now_ns)
+{
+	c->now_ns = now_ns;
+	if (c->dead || !h2_rx_settle(c)) {
+		slice_drop(&in);
+		return;
+	}
+	c->rx.in = in;
+}
+
+void h2_conn_settle(struct h2_conn *c)
+{
+	if (!c->dead)
+		(void)!h2_rx_settle(c);
+}
+
+/* A stream's notes, in the order in which they may be told. */
+static bool tell_stream(struct h2_conn *c, struct h2_event *out)
+{
+	struct h2_stream *s = CONTAINER_OF(c->notes.next, struct h2_stream, note_node);
+	out->stream = s;
+	if (s->notes & H2_NOTE_ADMITTED) {
+		s->notes &= (uint8_t)~H2_NOTE_ADMITTED;
+		out->kind = H2_EV_ADMITTED;
+		out->bytes = s->admitted_bytes;
+		s->admitted_bytes = 0;
+	} else if (s->notes & H2_NOTE_RESET) {
+		s->notes = 0;
+		out->kind = H2_EV_RESET;
+		out->by_peer = s->by_peer;
+		out->unprocessed = s->unprocessed;
+		out->code = s->code;
+		out->fault = (enum h2_fault)s->fault;
+	} else {
+		s->notes = 0;
+		out->kind = H2_EV_CLOSED;
+	}
+	if (!s->notes)
+		list_remove(&s->note_node);
+	return true;
+}
+
+static bool tell_conn(struct h2_conn *c, struct h2_event *out)
+{
+	out->stream = NULL;
+	if (c->pending & H2_PEND_DEAD) {
+		c->pending = 0;
+		out->kind = H2_EV_DEAD;
+		out->code = c->dead_code;
+		out->fault = (enum h2_fault)c->dead_fault;
+		return true;
+	}
+	c->pending &= (uint8_t)~H2_PEND_DRAINED;
+	out->kind = H2_EV_DRAINED;
+	out->last_id = c->goaway_out_id;
+	return true;
+}
+
+bool h2_conn_poll(struct h2_conn *c, struct h2_event *out)
+{
+	for (;;) {
+		if (UNLIKELY(c->pending))
+			return tell_conn(c, out);
+		if (UNLIKELY(!list_empty(&c->notes)))
+			return tell_stream(c, out);
+		if (UNLIKELY(c->dead)) {
+			slice_drop(&c->rx.in);
+			return false;
+		}
+		enum h2_rx_step step = h2_rx_step(c, out);
+		if (LIKELY(step == H2_STEP_EVENT))
+			return true;
+		if (step == H2_STEP_WAIT && list_empty(&c->notes) && !c->pending)
+			return false;
+	}
+}
+
+/* --- out ----------------------------------------------------------------------------------------
+ */
+
+bool h2_conn_wants_write(const struct h2_conn *c)
+{
+	return c->out.unwritten || (!c->dead && !list_empty(&c->ready));
+}
+
+int h2_conn_output(struct h2_conn *c, struct iovec *iov, int max)
+{
+	h2_tx_fill(c);
+	return h2_out_iov(&c->out, iov, max);
+}
+
+void h2_conn_written(struct h2_conn *c, size_t bytes)
+{
+	h2_out_written(&c->out, bytes);
+	uint64_t payload = c->out.unwritten ? bytes : c->out_held;
+	if (payload > c->out_held)
+		payload = c->out_held;
+	c->out_held -= payload;
+	c->books->held_bytes -= payload;
+	answers_written(c);
+}
+
+void h2_conn_compact(struct h2_conn *c)
+{
+	h2_out_compact(&c->out);
+	LIST_FOR_EACH (node, &c->handles)
+		h2_tx_compact(CONTAINER_OF(node, struct h2_stream, handle_node));
+}
+
+size_t h2_conn_unwritten(const struct h2_conn *c)
+{
+	return c->out.unwritten;
+}
+
+void h2_conn_ping(struct h2_conn *c, uint64_t opaque)
+{
+	if (!c->dead)
+		h2_conn_send_ping(c, 0, opaque);
+}
+
+bool h2_conn_peer_settings_seen(const struct h2_conn *c)
+{
+	return c->peer_settings_seen;
+}
+
+bool h2_conn_peer_extended_connect(const struct h2_conn *c)
+{
+	return c->peer.enable_connect;
+}
+
+uint32_t h2_conn_open_streams(const struct h2_conn *c)
+{
+	return c->open_streams;
+}
+
+void h2_conn_each_stream(
+	struct h2_conn *c, void (*visit)(struct h2_stream *s, void *arg), void *arg)
+{
+	LIST_FOR_EACH_SAFE (node, &c->handles) {
+		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
+		if (s->held)
+			visit(s, arg);
+	}
+}
+
+bool h2_conn_window_blocked(const struct h2_conn *c)
+{
+	return !list_empty(&c->starved);
+}

@@ -1,0 +1,87 @@
+/* conn_priv.h - what the files of src/http2 know of a connection. Nobody else includes this. */
+#ifndef WEIR_HTTP2_CONN_PRIV_H
+#define WEIR_HTTP2_CONN_PRIV_H
+#include "base/list.h"
+#include "base/map.h"
+#include "http2/conn.h"
+#include "http2/flow.h"
+#include "http2/frame.h"
+#include "http2/guard.h"
+#include "http2/hpack.h"
+#include "http2/out.h"
+#include "http2/rx.h"
+#include "http2/settings.h"
+#include "http2/stream.h"
+
+enum { H2_PEND_DEAD = 1, H2_PEND_DRAINED = 2 };
+enum h2_drain { H2_DRAIN_NONE, H2_DRAIN_ANNOUNCED, H2_DRAIN_FINAL };
+
+struct h2_conn {
+	/* the data path's first lines */
+	struct h2_rx rx;
+	struct h2_books *books;
+	struct h2_stream *last; /* found last; NULL: none */
+	struct list notes;      /* streams with something to tell */
+	uint8_t role;           /* enum h2_role */
+	uint8_t pending;        /* H2_PEND_* */
+	bool dead;
+	struct h2_inflow inflow; /* the connection's receive window */
+	struct h2_guard guard;
+	uint64_t now_ns; /* of the last feed */
+
+	struct h2_out out;
+	int32_t send_window_bytes;
+	struct list ready, starved;
+	uint64_t out_held;     /* payload bytes framed and not yet written */
+	uint64_t answers_mark; /* out.queued_total when the older half of the answers was counted */
+	uint32_t answers_old, answers_new; /* bytes of unread answers to control frames */
+
+	struct idmap table; /* open streams by id */
+	struct list handles;
+	uint32_t open_streams;
+	uint32_t next_id;           /* client: the next to open */
+	uint32_t last_id;           /* server: the highest the peer opened */
+	uint32_t gap_low, gap_high; /* hull of the ids that the peer skipped; 0: none */
+	struct h2_settings peer;
+	struct hpack_decoder *decoder;
+	struct hpack_encoder *encoder;
+	struct h2_options options;
+	void *user;
+
+	uint8_t drain; /* enum h2_drain */
+	bool peer_settings_seen, settings_acked, goaway_seen;
+	uint32_t goaway_out_id; /* the last id of our last GOAWAY */
+	uint32_t goaway_in_id;
+	uint32_t dead_code;
+	uint16_t dead_fault; /* enum h2_fault */
+	struct h2_closed_memory closed;
+};
+
+/* Ends the connection with GOAWAY; the caller returns at once. */
+void h2_conn_fail(struct h2_conn *c, enum h2_fault fault);
+void h2_conn_die(struct h2_conn *c, uint32_t code, enum h2_fault fault, const char *debug);
+/* Counts a broken invariant of our own and ends the connection. */
+void h2_conn_bug(struct h2_conn *c);
+void h2_conn_goaway(struct h2_conn *c, uint32_t last_id, uint32_t code, const char *debug);
+/* Frames written at once, in order. False: no memory, the connection died. */
+bool h2_conn_send_rst(struct h2_conn *c, uint32_t id, uint32_t code);
+bool h2_conn_send_window(struct h2_conn *c, uint32_t id, uint32_t bytes);
+bool h2_conn_send_ping(struct h2_conn *c, uint8_t flags, uint64_t opaque);
+bool h2_conn_send_settings_ack(struct h2_conn *c);
+/* So many bytes of output answer control frames; too many unread ones end the connection. */
+void h2_conn_count_answer(struct h2_conn *c, uint32_t bytes);
+/* The drain's PING came back. */
+bool h2_conn_drain_acked(struct h2_conn *c, uint64_t opaque);
+
+static inline bool h2_is_ours(const struct h2_conn *c, uint32_t id)
+{
+	return (id & 1) == (c->role == H2_CLIENT);
+}
+
+static inline struct h2_stream *h2_stream_find(struct h2_conn *c, uint32_t id)
+{
+	if (LIKELY(c->last && c->last->id == id))
+		return c->last;
+	return h2_stream_find_slow(c, id);
+}
+#endif

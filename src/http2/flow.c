@@ -1,0 +1,35 @@
+#include "http2/flow.h"
+#include "base/assert.h"
+
+bool h2_window_add(int32_t *window, int64_t by)
+{
+	int64_t sum = *window + by;
+	if (sum > H2_WINDOW_MAX_BYTES || sum < INT32_MIN)
+		return false;
+	*window = (int32_t)sum;
+	return true;
+}
+
+void h2_inflow_init(struct h2_inflow *f, uint32_t target_bytes)
+{
+	if (target_bytes > H2_WINDOW_MAX_BYTES)
+		target_bytes = H2_WINDOW_MAX_BYTES;
+	*f = (struct h2_inflow){(int32_t)target_bytes, 0, target_bytes};
+}
+
+bool h2_inflow_give(struct h2_inflow *f, uint32_t bytes)
+{
+	int64_t held = (int64_t)f->target_bytes - f->avail_bytes - f->owed_bytes;
+	if (bytes > held)
+		return false;
+	f->owed_bytes += bytes;
+	return true;
+}
+
+void h2_inflow_told(struct h2_inflow *f)
+{
+	int64_t avail = (int64_t)f->avail_bytes + f->owed_bytes;
+	ASSERT(avail <= H2_WINDOW_MAX_BYTES);
+	f->avail_bytes = (int32_t)avail;
+	f->owed_bytes = 0;
+}

@@ -1,0 +1,252 @@
+/* handle.c - what the owner does with a stream: open, push, credit, reset, release. See conn.h. */
+#include "http2/conn_priv.h"
+#include "http2/tx.h"
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+uint32_t h2_conn_ids_left(const struct h2_conn *c)
+{
+	if (c->role != H2_CLIENT || c->next_id > H2_MAX_STREAM_ID)
+		return 0;
+	return (H2_MAX_STREAM_ID - c->next_id) / 2 + 1;
+}
+
+uint32_t h2_conn_open_slots(const struct h2_conn *c)
+{
+	if (c->role != H2_CLIENT || c->dead || c->drain != H2_DRAIN_NONE || c->goaway_seen)
+		return 0;
+	uint32_t ids = h2_conn_ids_left(c), limit = c->peer.max_concurrent_streams;
+	uint32_t slots = limit > c->open_streams ? limit - c->open_streams : 0;
+	return slots < ids ? slots : ids;
+}
+
+static int open_with(struct h2_conn *c, const struct event *head, struct h2_stream **out)
+{
+	struct h2_stream *s = h2_stream_create(c, c->next_id);
+	if (!s)
+		return ERR_NOMEM;
+	if (h2_tx_headers(s, head->fields, head->end)) {
+		s->held = false;
+		h2_stream_close(
+			s, H2_CLOSED_BY_US); /* its id was not used on the wire, and will be */
+		return ERR_NOMEM;
+	}
+	c->next_id += 2;
+	h2_stream_move(s, H2_STATE_OPEN);
+	const struct field *method = fields_get(head->fields, TOKEN_METHOD);
+	s->req_head = field_is(method, "HEAD");
+	s->req_connect = field_is(method, "CONNECT");
+	s->tx_phase = head->end ? H2_TX_ENDED : H2_TX_BODY;
+	if (head->end)
+		h2_tx_ended(s);
+	*out = s;
+	return 0;
+}
+
+int h2_conn_open(struct h2_conn *c, struct event *head, struct h2_stream **out)
+{
+	int err = ERR_LIMIT;
+	*out = NULL;
+	if (c->dead)
+		err = ERR_CLOSED;
+	else if (head->kind != EVENT_HEAD || !head->fields)
+		c->books->bugs++;
+	else if (h2_conn_open_slots(c))
+		err = open_with(c, head, out);
+	event_drop(head);
+	return err;
+}
+
+/* --- pushing ------------------------------------------------------------------------------------
+ */
+
+/* No memory for what the owner pushed: the stream is lost, and the owner hears of it. */
+static void out_of_memory(struct h2_stream *s)
+{
+	h2_stream_fail_ours(s, H2_FAULT_NO_MEMORY_STREAM);
+}
+
+static void push_data(struct h2_stream *s, struct event *ev)
+{
+	if (ev->data.len) {
+		struct slice data = ev->data;
+		ev->data = (struct slice){NULL, NULL, 0};
+		if (UNLIKELY(h2_tx_data(s, data))) {
+			out_of_memory(s);
+			return;
+		}
+	}
+	if (ev->end)
+		s->tx_phase = H2_TX_ENDED;
+	h2_tx_schedule(s);
+}
+
+static void push_head(struct h2_stream *s, struct event *ev)
+{
+	bool end = ev->end && ev->kind == EVENT_HEAD;
+	if (h2_tx_headers(s, ev->fields, end)) {
+		out_of_memory(s);
+		return;
+	}
+	if (ev->kind == EVENT_HEAD)
+		s->tx_phase = end ? H2_TX_ENDED : H2_TX_BODY;
+	if (end)
+		h2_tx_ended(s);
+}
+
+static void push_trailers(struct h2_stream *s, struct event *ev)
+{
+	s->tx_phase = H2_TX_ENDED;
+	if (s->queued_bytes) { /* encoded when they are reached: HPACK order is wire order */
+		s->trailers = ev->fields;
+		ev->fields = NULL;
+		return;
+	}
+	if (h2_tx_headers(s, ev->fields, true))
+		out_of_memory(s);
+	else
+		h2_tx_ended(s);
+}
+
+/* Is the event in order (conn.h)? The shape of a client's own head is h2_conn_open's business. */
+static bool in_order(const struct h2_stream *s, const struct event *ev)
+{
+	switch (ev->kind) {
+	case EVENT_INFO:
+	case EVENT_HEAD:
+		return s->tx_phase == H2_TX_HEAD && ev->fields && s->conn->role == H2_SERVER;
+	case EVENT_DATA:
+		return s->tx_phase == H2_TX_BODY;
+	case EVENT_TRAILERS:
+		return s->tx_phase == H2_TX_BODY && ev->fields;
+	case EVENT_RESET:
+		return true;
+	}
+	return false;
+}
+
+void h2_stream_push(struct h2_stream *s, struct event *ev)
+{
+	if (UNLIKELY(s->state == H2_STATE_CLOSED || s->tx_phase == H2_TX_ENDED)) {
+		if (ev->kind == EVENT_RESET)
+			h2_stream_reset(s, ev->code);
+	} else if (UNLIKELY(!in_order(s, ev))) {
+		s->conn->books->bugs++;
+	} else {
+		switch (ev->kind) {
+		case EVENT_DATA:
+			push_data(s, ev);
+			break;
+		case EVENT_INFO:
+		case EVENT_HEAD:
+			push_head(s, ev);
+			break;
+		case EVENT_TRAILERS:
+			push_trailers(s, ev);
+			break;
+		case EVENT_RESET:
+			h2_stream_reset(s, ev->code);
+			break;
+		}
+	}
+	event_drop(ev);
+}
+
+/* --- credit, reset, release ---------------------------------------------------------------------
+ */
+
+void h2_stream_credit(struct h2_stream *s, uint32_t bytes)
+{
+	struct h2_conn *c = s->conn;
+	if (s->state == H2_STATE_CLOSED)
+		return;
+	if (UNLIKELY(!h2_inflow_give(&s->inflow, bytes))) {
+		h2_conn_bug(c);
+		return;
+	}
+	uint32_t due = h2_inflow_due(&s->inflow);
+	if (!due || s->state == H2_STATE_HALF_REMOTE)
+		return;
+	if (h2_conn_send_window(c, s->id, due))
+		h2_inflow_told(&s->inflow);
+}
+
+void h2_stream_reset(struct h2_stream *s, uint32_t code)
+{
+	struct h2_conn *c = s->conn;
+	h2_stream_mute(s);
+	if (s->state == H2_STATE_CLOSED)
+		return;
+	bool queue = s->tx_phase == H2_TX_ENDED && !h2_state_local_ended((enum h2_state)s->state);
+	if (code == H2_NO_ERROR && queue) { /* 8.1: let the complete response out first */
+		s->reset_after = true;
+		if (s->rx_phase != H2_RX_ENDED)
+			s->rx_phase = H2_RX_DISCARD;
+		if (c->rx.stream == s)
+			c->rx.stream = NULL;
+		return;
+	}
+	if (h2_conn_send_rst(c, s->id, code))
+		h2_stream_close(s, H2_CLOSED_BY_US);
+}
+
+uint32_t h2_stream_drop_queued(struct h2_stream *s)
+{
+	if (s->state == H2_STATE_CLOSED)
+		return 0;
+	fields_destroy(s->trailers);
+	s->trailers = NULL;
+	if (s->tx_phase == H2_TX_ENDED && !h2_state_local_ended((enum h2_state)s->state))
+		s->tx_phase = H2_TX_BODY; /* an end behind what is dropped is dropped with it */
+	list_remove(&s->send_node);
+	s->queued = false;
+	return h2_stream_drop_chunks(s);
+}
+
+void h2_stream_release(struct h2_stream *s)
+{
+	if (s->state != H2_STATE_CLOSED && !s->reset_after)
+		h2_stream_reset(s, H2_CANCEL);
+	h2_stream_mute(s);
+	s->held = false;
+	if (s->state == H2_STATE_CLOSED)
+		h2_stream_free(s);
+}
+
+void h2_stream_set_user(struct h2_stream *s, void *user)
+{
+	s->user = user;
+}
+
+void *h2_stream_user(const struct h2_stream *s)
+{
+	return s->user;
+}
+
+uint32_t h2_stream_id(const struct h2_stream *s)
+{
+	return s->id;
+}
+
+struct h2_conn *h2_stream_conn(const struct h2_stream *s)
+{
+	return s->conn;
+}
+
+void h2_stream_inspect(const struct h2_stream *s, struct h2_stream_info *out)
+{
+	const struct h2_conn *c = s->conn;
+	*out = (struct h2_stream_info){
+		.id = s->id,
+		.send_window_bytes = s->send_window_bytes,
+		.conn_send_window_bytes = c->send_window_bytes,
+		.receive_window_bytes = s->inflow.avail_bytes,
+		.queued_bytes = s->queued_bytes,
+		.blocked = s->queued_bytes ? (enum h2_blocked)s->blocked : H2_NOT_BLOCKED,
+		.local_ended = h2_state_local_ended((enum h2_state)s->state),
+		.remote_ended = h2_state_remote_ended((enum h2_state)s->state),
+	};
+	if (s->queued_bytes && s->queued && out->blocked == H2_NOT_BLOCKED)
+		out->blocked = H2_BLOCKED_SOCKET;
+}

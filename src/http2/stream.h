@@ -1,0 +1,120 @@
+/* stream.h - one stream: its state, windows and queue; the connection's table of streams; the
+ * memory of closed ones.
+ *
+ * A stream object lives as long as it is open on the wire or its handle is out. Both ends meet in
+ * h2_stream_unhold / h2_stream_close, whichever comes last frees it.
+ *
+ *   conn->table (idmap)   open streams by id         conn->handles   every object
+ *   conn->ready           may send now               conn->starved   wait for the connection window
+ *   conn->notes           have something to tell at the next poll
+ *
+ * Objects and chunks come from thread-local free lists that live while the thread has connections.
+ * Private to src/http2. */
+#ifndef WEIR_HTTP2_STREAM_H
+#define WEIR_HTTP2_STREAM_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/list.h"
+#include "base/slice.h"
+#include "http/fields.h"
+#include "http2/conn.h"
+#include "http2/flow.h"
+#include "http2/state.h"
+
+/* Queued DATA: a copy in `bytes`, or a reference. */
+struct h2_chunk {
+	struct h2_chunk *next;
+	struct slice ref; /* .at != NULL: by reference, `bytes` unused */
+	uint32_t at, len; /* unsent bytes: bytes[at .. at+len) */
+	uint32_t cap;     /* of `bytes` */
+	uint32_t pushes;  /* DATA events in it */
+	uint8_t bytes[];
+};
+
+enum h2_rx_phase {
+	H2_RX_HEAD,    /* the (final) head has not come */
+	H2_RX_BODY,    /* DATA or trailers */
+	H2_RX_ENDED,   /* END_STREAM came */
+	H2_RX_DISCARD, /* we lost interest: late frames are dropped */
+};
+enum h2_tx_phase { H2_TX_HEAD, H2_TX_BODY, H2_TX_ENDED /* pushed, maybe not sent */ };
+enum { H2_NOTE_ADMITTED = 1, H2_NOTE_RESET = 2, H2_NOTE_CLOSED = 4 };
+
+struct h2_stream {
+	struct h2_conn *conn;
+	void *user;
+	uint32_t id;
+	uint8_t state;        /* enum h2_state: only h2_stream_move changes it */
+	uint8_t rx_phase;     /* enum h2_rx_phase */
+	uint8_t tx_phase;     /* enum h2_tx_phase */
+	uint8_t notes;        /* H2_NOTE_* to tell */
+	uint8_t blocked;      /* enum h2_blocked, as of the last output */
+	bool held : 1;        /* the owner has the handle */
+	bool mute : 1;        /* the owner reset it: no more events */
+	bool reset_after : 1; /* RST_STREAM(NO_ERROR) when the queue is sent */
+	bool by_peer : 1;     /* of the RESET to tell */
+	bool unprocessed : 1;
+	bool req_head : 1;    /* client: the request is HEAD */
+	bool req_connect : 1; /* client: the request is CONNECT */
+	bool queued : 1;      /* in conn->ready or conn->starved */
+	uint32_t code;        /* of the RESET to tell */
+	uint16_t fault;       /* enum h2_fault of the RESET to tell */
+	int32_t send_window_bytes;
+	struct h2_inflow inflow;
+	int64_t content_left;    /* by content-length; -1: not announced */
+	uint32_t queued_bytes;   /* in the chunks */
+	uint32_t admitted_bytes; /* to tell */
+	struct h2_chunk *first_chunk, *last_chunk;
+	struct fields *trailers; /* queued behind the chunks */
+	struct list handle_node, send_node, note_node;
+};
+
+/* How a closed stream ended, for late frames (RFC 9113 5.1). */
+enum h2_closed {
+	H2_CLOSED_FORGOTTEN, /* not in memory */
+	H2_CLOSED_ENDED,     /* both sides sent END_STREAM */
+	H2_CLOSED_BY_US,     /* we reset it: late frames are ignored */
+	H2_CLOSED_BY_PEER,   /* the peer reset it: it may send nothing more */
+};
+#define H2_CLOSED_MEMORY 64u
+struct h2_closed_memory {
+	uint32_t ring[H2_CLOSED_MEMORY]; /* id >> 1 << 2 | enum h2_closed; 0: empty */
+	uint8_t next;
+};
+void h2_closed_remember(struct h2_closed_memory *m, uint32_t id, enum h2_closed how);
+enum h2_closed h2_closed_recall(const struct h2_closed_memory *m, uint32_t id);
+
+/* A new stream in the table, state IDLE, held by the owner; NULL: out of memory. */
+struct h2_stream *h2_stream_create(struct h2_conn *c, uint32_t id) MUST_USE;
+struct h2_stream *h2_stream_find_slow(struct h2_conn *c, uint32_t id);
+/* The only way to change the state. False: not a move; the connection died of it (a bug of ours).
+ */
+bool h2_stream_move(struct h2_stream *s, enum h2_state to);
+/* END_STREAM was sent or received; closes the stream when it was the second. `s` may be gone after.
+ */
+void h2_stream_ended(struct h2_stream *s, bool by_peer);
+/* Closes at once: queue dropped, out of the table, remembered. `s` may be gone after. */
+void h2_stream_close(struct h2_stream *s, enum h2_closed how);
+/* The engine or the peer ended the stream before its time: close and tell the owner. */
+void h2_stream_lost(
+	struct h2_stream *s, uint32_t code, enum h2_fault fault, bool by_peer, bool unprocessed);
+void h2_stream_note(struct h2_stream *s, unsigned note);
+/* Nothing more to tell: the owner reset or released it. */
+void h2_stream_mute(struct h2_stream *s);
+/* A stream error: RST_STREAM, and a RESET for the owner. The peer's fault is charged to its budget;
+ * ours (out of memory) is not. `s` may be gone after. */
+void h2_stream_fail(struct h2_stream *s, enum h2_fault fault);
+void h2_stream_fail_ours(struct h2_stream *s, enum h2_fault fault);
+/* Drops chunks (and the books with them); bytes. */
+uint32_t h2_stream_drop_chunks(struct h2_stream *s);
+/* Back to the free list; not in the table any more. */
+void h2_stream_free(struct h2_stream *s);
+
+/* Chunks: for `bytes` of copies, or 0 for a reference. */
+struct h2_chunk *h2_chunk_get(uint32_t bytes) MUST_USE;
+void h2_chunk_put(struct h2_chunk *k);
+
+/* The thread's free lists live as long as it has connections. */
+void h2_caches_hold(void);
+void h2_caches_release(void);
+#endif

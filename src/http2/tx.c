@@ -1,0 +1,283 @@
+#include "http2/tx.h"
+#include "base/mem.h"
+
+/* --- header sections ----------------------------------------------------------------------------
+ */
+
+/* Turns the block at p + 9 into HEADERS and CONTINUATION in place, from the end, so that nothing is
+ * overwritten. Bytes in all. */
+static size_t frame_block(
+	uint8_t *p, size_t len, uint32_t max, uint32_t id, uint8_t flags, uint32_t *frames)
+{
+	uint32_t n = len ? (uint32_t)((len + max - 1) / max) : 1;
+	*frames = n;
+	for (uint32_t i = n; i-- > 0;) {
+		size_t from = (size_t)i * max, part = i + 1 == n ? len - from : max;
+		uint8_t *at = p + (size_t)i * (max + H2_HEADER_BYTES);
+		if (i)
+			memmove(at + H2_HEADER_BYTES, p + H2_HEADER_BYTES + from, part);
+		uint8_t type = i ? H2_FRAME_CONTINUATION : H2_FRAME_HEADERS;
+		uint8_t set = (uint8_t)((i ? 0 : flags) | (i + 1 == n ? H2_FLAG_END_HEADERS : 0));
+		h2_frame_put(at, (uint32_t)part, type, set, id);
+	}
+	return len + (size_t)n * H2_HEADER_BYTES;
+}
+
+int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
+{
+	struct h2_conn *c = s->conn;
+	uint32_t max = c->peer.max_frame_bytes, frames;
+	size_t bound = hpack_encode_bound(c->encoder, f);
+	uint8_t *p = h2_out_reserve(&c->out, bound + (bound / max + 1) * H2_HEADER_BYTES, 0);
+	if (!p)
+		return ERR_NOMEM;
+	size_t len = hpack_encode(c->encoder, f, p + H2_HEADER_BYTES);
+	len = frame_block(p, len, max, s->id, end ? H2_FLAG_END_STREAM : 0, &frames);
+	h2_out_commit(&c->out, len);
+	c->books->frames_out += frames;
+	return 0;
+}
+
+/* --- the queue ----------------------------------------------------------------------------------
+ */
+
+static void queue_chunk(struct h2_stream *s, struct h2_chunk *k)
+{
+	if (s->last_chunk)
+		s->last_chunk->next = k;
+	else
+		s->first_chunk = k;
+	s->last_chunk = k;
+}
+
+static int queue_copy(struct h2_stream *s, const struct slice *data)
+{
+	struct h2_chunk *k = s->last_chunk;
+	if (k && !k->ref.at && k->cap - k->at - k->len >= data->len) {
+		k->pushes++;
+	} else {
+		/* the first chunk of a queue is as small as its payload, those behind it are large
+		 */
+		k = h2_chunk_get(k ? H2_TX_COPY_BYTES : data->len);
+		if (!k)
+			return ERR_NOMEM;
+		queue_chunk(s, k);
+	}
+	memcpy(k->bytes + k->at + k->len, data->at, data->len);
+	k->len += data->len;
+	return 0;
+}
+
+int h2_tx_data(struct h2_stream *s, struct slice data)
+{
+	int err = 0;
+	uint32_t len = data.len;
+	if (LIKELY(len <= H2_TX_COPY_BYTES)) {
+		err = queue_copy(s, &data);
+		slice_drop(&data);
+	} else {
+		struct h2_chunk *k = h2_chunk_get(0);
+		if (k) {
+			k->ref = data;
+			k->len = len;
+			queue_chunk(s, k);
+		} else {
+			slice_drop(&data);
+			err = ERR_NOMEM;
+		}
+	}
+	if (UNLIKELY(err))
+		return err;
+	s->queued_bytes += len;
+	s->conn->books->held_bytes += len;
+	return 0;
+}
+
+void h2_tx_schedule(struct h2_stream *s)
+{
+	if (s->queued)
+		return;
+	if (s->queued_bytes) {
+		if (s->send_window_bytes <= 0) {
+			s->blocked = H2_BLOCKED_STREAM_WINDOW;
+			return;
+		}
+	} else if (s->tx_phase != H2_TX_ENDED || h2_state_local_ended((enum h2_state)s->state)) {
+		return;
+	}
+	list_push_back(&s->conn->ready, &s->send_node);
+	s->queued = true;
+}
+
+void h2_tx_wake(struct h2_conn *c)
+{
+	if (c->send_window_bytes > 0)
+		list_splice_back(&c->ready, &c->starved);
+}
+
+void h2_tx_compact(struct h2_stream *s)
+{
+	for (struct h2_chunk *k = s->first_chunk; k; k = k->next) {
+		if (!k->ref.slab || !k->ref.slab->pool || k->ref.len > k->ref.slab->bytes_cap / 4)
+			continue;
+		struct slice copy = slice_copy(k->ref.at, k->ref.len);
+		if (!copy.slab)
+			return;
+		slice_drop(&k->ref);
+		k->ref = copy;
+	}
+}
+
+/* --- framing ------------------------------------------------------------------------------------
+ */
+
+void h2_tx_ended(struct h2_stream *s)
+{
+	bool reset_after = s->reset_after && s->state == H2_STATE_OPEN;
+	if (!reset_after) {
+		h2_stream_ended(s, false);
+		return;
+	}
+	if (!h2_stream_move(s, H2_STATE_HALF_LOCAL))
+		return;
+	if (h2_conn_send_rst(s->conn, s->id, H2_NO_ERROR))
+		h2_stream_close(s, H2_CLOSED_BY_US);
+}
+
+/* What the next frame takes: bytes to copy, and references, for one reservation. */
+static void measure(const struct h2_stream *s, uint32_t n, uint32_t *copies, uint32_t *refs)
+{
+	*copies = *refs = 0;
+	for (const struct h2_chunk *k = s->first_chunk; n; k = k->next) {
+		uint32_t part = k->len < n ? k->len : n;
+		if (k->ref.at)
+			++*refs;
+		else
+			*copies += part;
+		n -= part;
+	}
+}
+
+/* Moves n queued bytes into the output, whose room is reserved. */
+static void move_payload(struct h2_stream *s, uint32_t n)
+{
+	struct h2_out *o = &s->conn->out;
+	while (n) {
+		struct h2_chunk *k = s->first_chunk;
+		uint32_t part = k->len < n ? k->len : n;
+		if (k->ref.at) {
+			h2_out_take(o, slice_cut(&k->ref, part));
+		} else {
+			memcpy(o->at, k->bytes + k->at, part);
+			h2_out_commit(o, part);
+			k->at += part;
+		}
+		k->len -= part;
+		n -= part;
+		if (k->len == 0) {
+			s->conn->books->merged_frames += k->pushes - (n == 0);
+			s->first_chunk = k->next;
+			if (!s->first_chunk)
+				s->last_chunk = NULL;
+			h2_chunk_put(k);
+		}
+	}
+}
+
+/* One DATA frame of n bytes (0: only END_STREAM). False: no memory, the connection died. */
+static bool frame_data(struct h2_stream *s, uint32_t n, bool end)
+{
+	struct h2_conn *c = s->conn;
+	uint32_t copies, refs;
+	measure(s, n, &copies, &refs);
+	/* a run of copies can be cut by each reference */
+	uint8_t *p = h2_out_reserve(&c->out, H2_HEADER_BYTES + copies, 2 * refs);
+	if (UNLIKELY(!p)) {
+		h2_conn_fail(c, H2_FAULT_NO_MEMORY);
+		return false;
+	}
+	h2_frame_put(p, n, H2_FRAME_DATA, end ? H2_FLAG_END_STREAM : 0, s->id);
+	h2_out_commit(&c->out, H2_HEADER_BYTES);
+	move_payload(s, n);
+	s->queued_bytes -= n;
+	s->send_window_bytes -= (int32_t)n;
+	c->send_window_bytes -= (int32_t)n;
+	c->out_held += n;
+	c->books->frames_out++;
+	c->books->data_bytes_out += n;
+	h2_guard_earn(&c->guard, 3 + n / 128);
+	if (n) {
+		s->admitted_bytes += n;
+		h2_stream_note(s, H2_NOTE_ADMITTED);
+	}
+	return true;
+}
+
+/* How much of the queue may go into one frame now. */
+static uint32_t frame_room(const struct h2_stream *s)
+{
+	const struct h2_conn *c = s->conn;
+	int64_t n = c->peer.max_frame_bytes < H2_TX_FRAME_BYTES ? c->peer.max_frame_bytes
+								: H2_TX_FRAME_BYTES;
+	if (n > s->queued_bytes)
+		n = s->queued_bytes;
+	if (n > s->send_window_bytes)
+		n = s->send_window_bytes;
+	if (n > c->send_window_bytes)
+		n = c->send_window_bytes;
+	return n > 0 ? (uint32_t)n : 0;
+}
+
+/* What follows the last DATA: trailers, or an END_STREAM that found no DATA to ride on. */
+static void finish(struct h2_stream *s, bool end_sent)
+{
+	if (s->tx_phase != H2_TX_ENDED)
+		return;
+	if (s->trailers) {
+		if (h2_tx_headers(s, s->trailers, true)) {
+			h2_conn_fail(s->conn, H2_FAULT_NO_MEMORY);
+			return;
+		}
+		fields_destroy(s->trailers);
+		s->trailers = NULL;
+	} else if (!end_sent && !frame_data(s, 0, true)) {
+		return;
+	}
+	h2_tx_ended(s);
+}
+
+/* One turn of one stream, which has left the ready list. */
+static void send_one(struct h2_stream *s)
+{
+	struct h2_conn *c = s->conn;
+	bool end = false;
+	if (s->queued_bytes) {
+		uint32_t n = frame_room(s);
+		if (n == 0 && s->send_window_bytes > 0) { /* the connection's window is used up */
+			s->blocked = H2_BLOCKED_CONN_WINDOW;
+			list_push_back(&c->starved, &s->send_node);
+			s->queued = true;
+			return;
+		}
+		end = n == s->queued_bytes && s->tx_phase == H2_TX_ENDED && !s->trailers;
+		if (n && !frame_data(s, n, end))
+			return;
+	}
+	s->blocked = H2_NOT_BLOCKED;
+	if (s->queued_bytes)
+		h2_tx_schedule(s);
+	else
+		finish(s, end);
+}
+
+void h2_tx_fill(struct h2_conn *c)
+{
+	while (!c->dead && c->out.unwritten < c->options.output_bytes) {
+		struct list *node = list_pop_front(&c->ready);
+		if (!node)
+			return;
+		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, send_node);
+		s->queued = false;
+		send_one(s);
+	}
+}

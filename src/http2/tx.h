@@ -1,0 +1,32 @@
+/* tx.h - the sending half: per-stream queues, and who goes next.
+ *
+ * Header sections with nothing before them are encoded at once, so that HPACK's order is the wire's
+ * order; trailers behind queued DATA stay decoded until they are reached. DATA is framed only in
+ * h2_tx_fill, behind all control frames of the turn, round robin: each ready stream gets one frame,
+ * until windows or the output's cap stop it.
+ *
+ *   push -> chunks (copies merge, large ones are references) -> fill -> out
+ * Private to src/http2. */
+#ifndef WEIR_HTTP2_TX_H
+#define WEIR_HTTP2_TX_H
+#include "http2/conn_priv.h"
+
+#define H2_TX_COPY_BYTES  4096u  /* payloads up to this are copied and merged */
+#define H2_TX_FRAME_BYTES 65536u /* the largest DATA frame that we make: siblings wait behind it   \
+				  */
+
+/* Encodes a section into the output now. ERR_NOMEM: nothing changed. Borrows `f`. */
+int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end) MUST_USE;
+/* Queues DATA (takes it). ERR_NOMEM: dropped. */
+int h2_tx_data(struct h2_stream *s, struct slice data) MUST_USE;
+/* The stream may have something to send: into the ready list. */
+void h2_tx_schedule(struct h2_stream *s);
+/* The connection's window grew. */
+void h2_tx_wake(struct h2_conn *c);
+/* Frames what windows and the output's cap allow. */
+void h2_tx_fill(struct h2_conn *c);
+/* Our END_STREAM is in the output. `s` may be gone after. */
+void h2_tx_ended(struct h2_stream *s);
+/* References to much larger slabs become copies of exact size. */
+void h2_tx_compact(struct h2_stream *s);
+#endif
