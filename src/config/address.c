@@ -56,8 +56,6 @@ static bool host_fault(const char *host, size_t len, const char *port, struct va
 		return fail(fault, "zones are not supported");
 	if (len == 9 && !strncmp(host, "localhost", 9))
 		snprintf(out, out_bytes, "127.0.0.1:%.8s", port);
-	if (memchr(host, '/', len))
-		return fail(fault, "neither URLs nor paths are addresses");
 	if (strspn(host, "0123456789.") >= len)
 		return fail(fault, "not an IPv4 address");
 	return fail(fault, "names come with DNS discovery");
@@ -89,6 +87,8 @@ bool value_address(const char *text, size_t len, struct sockaddr_storage *sa, so
 		*sa_len = sizeof(*in6);
 		return true;
 	}
+	if (memchr(text, '/', len))
+		return fail(fault, "neither URLs nor paths are addresses");
 	if (!colon)
 		return fail(fault, len ? "the port is missing" : "");
 	if (!is_ip(AF_INET6, text, (size_t)(colon - text), &any6) &&

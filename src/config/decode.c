@@ -235,6 +235,8 @@ void decode_clusters(struct reader *r, const struct where *w, const struct node 
 	struct config *c = into;
 	c->clusters = read_list(r, w, n, k, item_cluster, sizeof(*c->clusters), &c->cluster_count);
 	r->clusters_known = c->cluster_count > 0;
+	for (uint32_t i = 0; i < c->cluster_count; i++)
+		r->clusters_known &= c->clusters[i].name != NULL;
 	read_unique_names(r, w, n, "cluster", c->clusters, c->cluster_count, sizeof(*c->clusters));
 }
 

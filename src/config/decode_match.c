@@ -24,6 +24,8 @@ static bool all_of(const char *text, size_t len, const char *besides)
 	return i == len;
 }
 
+static const char WITHOUT_PORT[] = "without a port";
+
 /* A host name that stands in a configuration: labels, or an IPv6 literal in brackets. */
 static const char *host_fault(const char *host, size_t len)
 {
@@ -37,7 +39,7 @@ static const char *host_fault(const char *host, size_t len)
 		struct in6_addr out;
 		const char *close = memchr(host, ']', len);
 		if (close && close + 1 != host + len && close[1] == ':')
-			return "without a port";
+			return WITHOUT_PORT;
 		if (!close || close + 1 != host + len || len - 2 >= sizeof(ip))
 			return "not an IPv6 address in brackets";
 		memcpy(ip, host + 1, len - 2);
@@ -48,7 +50,7 @@ static const char *host_fault(const char *host, size_t len)
 	if (memchr(host, '/', len))
 		return "neither a scheme nor a path belongs to it";
 	if (memchr(host, ':', len))
-		return "without a port";
+		return WITHOUT_PORT;
 	if (!strcmp(host, "*"))
 		return "any host is meant when hosts is left out";
 	if (host[0] == '*' && host[1] == '.' && len > 2) {
@@ -75,7 +77,7 @@ static void item_host(struct reader *r, const struct where *w, const struct node
 	const char *why = n->kind == NODE_SCALAR ? host_fault(n->text, n->len) : "";
 	if (why) {
 		size_t len = strcspn(n->text, ":");
-		if (n->kind == NODE_SCALAR && n->text[len] == ':' && len < sizeof(guess)) {
+		if (why == WITHOUT_PORT && len < sizeof(guess)) {
 			memcpy(guess, n->text, len);
 			guess[len] = '\0';
 			if (host_fault(guess, len))

@@ -46,14 +46,12 @@ unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t b_len,
 void suggestion_init(struct suggestion *s, const char *word, size_t len)
 {
 	*s = (struct suggestion){.word = word, .len = len};
-	s->distance =
-		(unsigned)min2(DISTANCE_MAX, (unsigned)(len > WORD_MAX ? 0 : (len + 2) / 3)) + 1;
+	unsigned third = (unsigned)(len / 3);
+	s->distance = min2(third ? third : 1, DISTANCE_MAX) + 1;
 }
 
 void suggestion_offer(struct suggestion *s, const char *name)
 {
-	if (s->distance == 0)
-		return;
 	unsigned d = edit_distance(s->word, s->len, name, strlen(name), s->distance - 1);
 	if (d < s->distance) {
 		s->best = name;

@@ -21,6 +21,23 @@ static void fault(struct tree *t, const yaml_mark_t *at, const char *what)
 	report_add(t->report, (uint32_t)at->line + 1, (uint32_t)at->column + 1, "%s", what);
 }
 
+/* What to do about the messages of libyaml that say too little to most people. */
+static const char *hint(const char *problem, const char *context)
+{
+	if (!strcmp(problem, "mapping values are not allowed in this context"))
+		return " (is a space missing behind a ':', or are quotes around a value?)";
+	if (context && (!strcmp(context, "while scanning an alias") ||
+			       !strcmp(context, "while scanning an anchor")))
+		return " (a value that begins with * or & stands in quotes)";
+	if (!strcmp(problem, "found character that cannot start any token"))
+		return " (a value that begins with @, ` or % stands in quotes)";
+	if (!strcmp(problem, "did not find expected node content"))
+		return " (an address that begins with [ stands in quotes)";
+	if (context && !strncmp(context, "while parsing a block", 21))
+		return " (do the lines of a list or mapping begin in the same column?)";
+	return "";
+}
+
 /* What libyaml says, as one line. */
 static void fault_syntax(struct tree *t)
 {
@@ -32,13 +49,15 @@ static void fault_syntax(struct tree *t)
 	const char *problem = y->problem ? y->problem : "cannot be parsed";
 	uint32_t line = (uint32_t)y->problem_mark.line + 1;
 	uint32_t column = (uint32_t)y->problem_mark.column + 1;
+	const char *help = hint(problem, y->context);
 	if (y->context && y->context_mark.line + 1 != line)
-		report_add(t->report, line, column, "not YAML: %s, %s that began at line %zu",
-			problem, y->context, y->context_mark.line + 1);
+		report_add(t->report, line, column, "not YAML: %s, %s that began in line %zu%s",
+			problem, y->context, y->context_mark.line + 1, help);
 	else if (y->context)
-		report_add(t->report, line, column, "not YAML: %s, %s", problem, y->context);
+		report_add(
+			t->report, line, column, "not YAML: %s, %s%s", problem, y->context, help);
 	else
-		report_add(t->report, line, column, "not YAML: %s", problem);
+		report_add(t->report, line, column, "not YAML: %s%s", problem, help);
 }
 
 static struct node *node_create(struct tree *t, enum node_kind kind, const yaml_mark_t *at)
@@ -73,7 +92,9 @@ static bool place(struct tree *t, struct node *n)
 	if (in->kind == NODE_MAP && !t->key) {
 		if (n->kind != NODE_SCALAR) {
 			report_add(t->report, n->line, n->column,
-				"a list or mapping as a key, expected a word in front of the ':'");
+				"a list or mapping as a key, expected a word in front of the ':' "
+				"(an "
+				"address that begins with [ stands in quotes)");
 			return false;
 		}
 		t->key = n;
@@ -115,9 +136,9 @@ static bool scalar(struct tree *t, const yaml_event_t *ev)
 		return false;
 	}
 	/* libyaml places nothing at the token behind it: say where its key is. */
-	if (!len && !n->quoted && t->key) {
-		n->line = t->key->line;
-		n->column = t->key->column;
+	if (!len && !n->quoted && (t->key || !t->depth)) {
+		n->line = t->key ? t->key->line : 1;
+		n->column = t->key ? t->key->column : 1;
 	}
 	return place(t, n);
 }
