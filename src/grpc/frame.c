@@ -1,21 +1,15 @@
 #include "grpc/frame.h"
-#include <endian.h>
-#include <string.h>
-#include "base/assert.h"
 
 /* Flag bits that mark an envelope which is no message (gRPC-Web's trailers, Connect's end of
  * stream), and one bit above all flags for the wires that can't take the short way of grpc_walk. */
-#define SLOW_ONLY 0x100u
 static const uint16_t skip_of[] = {
-	[GRPC_WIRE_NONE] = SLOW_ONLY,
+	[GRPC_WIRE_NONE] = GRPC_SLOW_ONLY,
 	[GRPC_WIRE_GRPC] = 0,
 	[GRPC_WIRE_WEB] = 0x80,
-	[GRPC_WIRE_WEB_TEXT] = SLOW_ONLY | 0x80,
+	[GRPC_WIRE_WEB_TEXT] = GRPC_SLOW_ONLY | 0x80,
 	[GRPC_WIRE_CONNECT_STREAM] = 0x02,
-	[GRPC_WIRE_CONNECT_UNARY] = SLOW_ONLY,
+	[GRPC_WIRE_CONNECT_UNARY] = GRPC_SLOW_ONLY,
 };
-
-#define PREFIX_BYTES 5
 
 void grpc_walker_init(struct grpc_walker *w, enum grpc_wire wire)
 {
@@ -44,19 +38,19 @@ static bool prefix_byte(struct grpc_walker *w, uint8_t byte, uint32_t *size)
 		return false;
 	}
 	w->size = w->size << 8 | byte;
-	if (w->have < PREFIX_BYTES)
+	if (w->have < GRPC_PREFIX_BYTES)
 		return false;
 	w->left = w->size;
 	return w->left == 0 && complete(w, size);
 }
 
-static __attribute__((noinline)) bool walk_binary(
+static bool walk_binary(
 	struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size)
 {
 	const uint8_t *p = *at;
 	bool done = false;
 	while (p < end && !done) {
-		if (w->have < PREFIX_BYTES) {
+		if (w->have < GRPC_PREFIX_BYTES) {
 			done = prefix_byte(w, *p++, size);
 			continue;
 		}
@@ -179,14 +173,14 @@ static bool walk_text(struct grpc_walker *w, const uint8_t **at, const uint8_t *
 	bool done = false;
 	while (p < end && !done) {
 		uint8_t byte;
-		if (w->have == PREFIX_BYTES && w->b64_have == 0) {
+		if (w->have == GRPC_PREFIX_BYTES && w->b64_have == 0) {
 			p = skip_groups(w, p, end);
 			if (p == end)
 				break;
 		}
 		if (!text_byte(w, *p++, &byte))
 			continue;
-		if (w->have < PREFIX_BYTES)
+		if (w->have < GRPC_PREFIX_BYTES)
 			done = prefix_byte(w, byte, size);
 		else
 			done = --w->left == 0 && complete(w, size);
@@ -195,9 +189,7 @@ static bool walk_text(struct grpc_walker *w, const uint8_t **at, const uint8_t *
 	return done;
 }
 
-/* Everything that is not a whole message in one piece. */
-static __attribute__((noinline)) bool walk_slowly(
-	struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size)
+bool grpc_walk_slowly(struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size)
 {
 	switch ((enum grpc_wire)w->wire) {
 	case GRPC_WIRE_GRPC:
@@ -214,24 +206,6 @@ static __attribute__((noinline)) bool walk_slowly(
 	}
 	*at = end;
 	return false;
-}
-
-bool grpc_walk(struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size)
-{
-	const uint8_t *p = *at;
-	size_t there = (size_t)(end - p);
-	/* The common case: a whole message, or many, in one piece. */
-	if (LIKELY(there >= PREFIX_BYTES && w->have == 0)) {
-		uint32_t n;
-		memcpy(&n, p + 1, sizeof n);
-		n = be32toh(n);
-		if (LIKELY(n <= there - PREFIX_BYTES && !((p[0] | SLOW_ONLY) & w->skip))) {
-			*at = p + PREFIX_BYTES + n;
-			*size = n;
-			return true;
-		}
-	}
-	return walk_slowly(w, at, end, size);
 }
 
 static uint32_t saturated(uint64_t bytes)
@@ -252,5 +226,5 @@ uint32_t grpc_walker_pending(const struct grpc_walker *w)
 {
 	if (w->wire == GRPC_WIRE_CONNECT_UNARY)
 		return saturated(w->left);
-	return w->have == PREFIX_BYTES && is_message(w) ? w->size : 0;
+	return w->have == GRPC_PREFIX_BYTES && is_message(w) ? w->size : 0;
 }

@@ -15,9 +15,12 @@
  * Owner: embedded, 24 bytes. Errors: none; unknown flag bits count as messages. */
 #ifndef WEIR_GRPC_FRAME_H
 #define WEIR_GRPC_FRAME_H
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include "base/assert.h"
 #include "http/fields.h"
 
 enum grpc_wire {
@@ -49,7 +52,8 @@ struct grpc_walker {
 void grpc_walker_init(struct grpc_walker *w, enum grpc_wire wire);
 /* Moves *at forward; true when a message is complete (its size in *size; call again), false when
  * all input is used. */
-bool grpc_walk(struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size);
+static inline bool grpc_walk(
+	struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size);
 enum grpc_walk_end {
 	GRPC_WALK_CLEAN,     /* the lane ended between messages */
 	GRPC_WALK_COMPLETE,  /* Connect unary: the end completed one message of *size bytes */
@@ -58,4 +62,43 @@ enum grpc_walk_end {
 enum grpc_walk_end grpc_walker_finish(struct grpc_walker *w, uint32_t *size);
 /* The announced size of the message that is under way, 0 when there is none: for message limits. */
 uint32_t grpc_walker_pending(const struct grpc_walker *w);
+
+/* The rest of grpc_walk: whatever is not a whole message in one piece. */
+bool grpc_walk_slowly(
+	struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size);
+
+#define GRPC_PREFIX_BYTES 5
+#define GRPC_SLOW_ONLY    0x100u /* in grpc_walker.skip, above all flags: not this way */
+
+/* The announced size where a whole message may begin: a prefix is there, and it is one of a
+ * message. */
+static inline bool grpc_walk_prefix(
+	const struct grpc_walker *w, const uint8_t *at, size_t len, uint32_t *size)
+{
+	if (UNLIKELY(len < GRPC_PREFIX_BYTES || w->have > 0))
+		return false;
+	memcpy(size, at + 1, sizeof *size);
+	*size = be32toh(*size);
+	return LIKELY(!((at[0] | GRPC_SLOW_ONLY) & w->skip));
+}
+
+/* For those who can do with less than a walk: the piece is exactly one message. */
+static inline bool grpc_walk_is_single(
+	const struct grpc_walker *w, const uint8_t *at, size_t len, uint32_t *size)
+{
+	return grpc_walk_prefix(w, at, len, size) && *size == len - GRPC_PREFIX_BYTES;
+}
+
+static inline bool grpc_walk(
+	struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size)
+{
+	const uint8_t *p = *at;
+	size_t len = (size_t)(end - p);
+	uint32_t n;
+	if (UNLIKELY(!grpc_walk_prefix(w, p, len, &n) || n > len - GRPC_PREFIX_BYTES))
+		return grpc_walk_slowly(w, at, end, size);
+	*at = p + GRPC_PREFIX_BYTES + n;
+	*size = n;
+	return true;
+}
 #endif

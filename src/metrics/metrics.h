@@ -1,24 +1,26 @@
-/* metrics.h - counters, gauges and histograms with bounded label sets, exact and lock-free to write.
+/* metrics.h - counters, gauges and histograms with bounded label sets, exact and lock-free to
+ * write.
  *
- * metrics.def lists, once: each group with its labels, and each metric with its group, kind and help.
- * A *series* is one label set of one group and has a value for every metric of the group, in one block
- * of memory for each thread that writes ("slab"): adding is one relaxed load and store.
+ * metrics.def lists, once: each group with its labels, and each metric with its group, kind and
+ * help. A *series* is one label set of one group and has a value for every metric of the group, in
+ * one block of memory for each thread that writes ("slab"): adding is one relaxed load and store.
  *
- *   struct metrics            process-wide: interns label sets (mutex, at first sight of a set only)
- *     struct metrics_slab     one for each writing thread; chunked, never moves
- *       struct series         a label set's values in that slab; pointers stay good for ever
+ *   struct metrics            process-wide: interns label sets (mutex, at first sight of a set
+ * only) struct metrics_slab     one for each writing thread; chunked, never moves struct series a
+ * label set's values in that slab; pointers stay good for ever
  *
- * Cardinality: at most `series_per_family` label sets a group, the fallbacks included. Further sets fall
- * back: the labels that metrics.def marks as open (grpc_service, grpc_method) are replaced by "_OTHER",
- * and when even that set is one too many, all labels are; weir_metrics_overflow_total rises. Groups
- * without open labels, whose values come from tables and the configuration, have at least 1000 sets.
- * A label value longer than METRIC_LABEL_BYTES is "_OTHER" too; bytes that are not UTF-8 become '?'.
+ * Cardinality: at most `series_per_family` label sets a group, the fallbacks included. Further sets
+ * fall back: the labels that metrics.def marks as open (grpc_service, grpc_method) are replaced by
+ * "_OTHER", and when even that set is one too many, all labels are; weir_metrics_overflow_total
+ * rises. Groups without open labels, whose values come from tables and the configuration, have at
+ * least 1000 sets. A label value longer than METRIC_LABEL_BYTES is "_OTHER" too; bytes that are not
+ * UTF-8 become '?'.
  *
- * Reading (metrics_render) sums over the slabs with relaxed loads, from any thread, at any time, and
- * takes no lock. Values of unit "seconds" are kept in nanoseconds and rendered as seconds.
+ * Reading (metrics_render) sums over the slabs with relaxed loads, from any thread, at any time,
+ * and takes no lock. Values of unit "seconds" are kept in nanoseconds and rendered as seconds.
  * Histograms: classic buckets; the bounds of each kind stand in metrics.c.
- * Threads: metrics_create/destroy one; metrics_slab_create any; a slab and its series only their own.
- * Errors: out of memory answers the group's fallback series, which is made at creation. */
+ * Threads: metrics_create/destroy one; metrics_slab_create any; a slab and its series only their
+ * own. Errors: out of memory answers the group's fallback series, which is made at creation. */
 #ifndef WEIR_METRICS_METRICS_H
 #define WEIR_METRICS_METRICS_H
 #include <stdatomic.h>
@@ -67,20 +69,52 @@ struct metrics *metrics_create(uint32_t series_per_family) MUST_USE; /* NULL: ou
 void metrics_destroy(struct metrics *m); /* and its slabs; no writer may be left */
 struct metrics_slab *metrics_slab_create(struct metrics *m) MUST_USE; /* one for each thread */
 
-/* The series of this label set (values in metrics.def's order, NULL = ""), made at first sight. Never
- * NULL. Only the slab's thread. Costs a hash of the values: keep the pointer. */
-struct series *metrics_series(struct metrics_slab *s, enum metric_group g, const char *const *values);
+/* The series of this label set (values in metrics.def's order, NULL = ""), made at first sight.
+ * Never NULL. Only the slab's thread. Costs a hash of the values: keep the pointer. */
+struct series *metrics_series(
+	struct metrics_slab *s, enum metric_group g, const char *const *values);
 /* True when the set is interned already (by any thread): for names that scanners can invent. */
 bool metrics_series_known(struct metrics_slab *s, enum metric_group g, const char *const *values);
 /* The series of a group without labels. */
 struct series *metrics_plain(struct metrics_slab *s, enum metric_group g);
 
-extern const uint16_t metric_slot[METRIC_COUNT]; /* index into series.v: constant, from metrics.def */
+/* Running offsets over all of metrics.def: an enumerator without a value is the one before plus 1,
+ * so START_g is where group g begins, AT_m where metric m begins, LAST_m its last value. A
+ * histogram has its buckets, the one above the last bound, and the sum. */
+enum {
+	METRICS_BYTES_BOUNDS = 10,
+	METRICS_SECONDS_BOUNDS = 9,
+	METRICS_CALLS_BOUNDS = 11,
+	WIDTH_COUNTER = 1,
+	WIDTH_GAUGE = 1,
+	WIDTH_HISTOGRAM_BYTES = METRICS_BYTES_BOUNDS + 2,
+	WIDTH_HISTOGRAM_SECONDS = METRICS_SECONDS_BOUNDS + 2,
+	WIDTH_HISTOGRAM_CALLS = METRICS_CALLS_BOUNDS + 2,
+
+	BEFORE_ALL = -1,
+#define GROUP(id, labels)                         START_##id, REWIND_##id = START_##id - 1,
+#define METRIC(id, group, kind, name, unit, help) AT_##id, LAST_##id = AT_##id + WIDTH_##kind - 1,
+#include "metrics/metrics.def"
+#undef GROUP
+#undef METRIC
+	END_OF_ALL,
+};
+
+/* Index into series.v. Here and not in metrics.c, so that it is a constant where the metric is one.
+ */
+static const uint16_t metric_slot[METRIC_COUNT] = {
+#define GROUP(id, labels)
+#define METRIC(id, group, kind, name, unit, help) AT_##id - START_##group,
+#include "metrics/metrics.def"
+#undef GROUP
+#undef METRIC
+};
 
 static inline void series_add(struct series *s, enum metric m, uint64_t n)
 {
 	_Atomic uint64_t *v = &s->v[metric_slot[m]];
-	atomic_store_explicit(v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(
+		v, atomic_load_explicit(v, memory_order_relaxed) + n, memory_order_relaxed);
 }
 static inline void series_sub(struct series *s, enum metric m, uint64_t n) /* gauges */
 {
@@ -90,8 +124,35 @@ static inline void series_set(struct series *s, enum metric m, uint64_t n)
 {
 	atomic_store_explicit(&s->v[metric_slot[m]], n, memory_order_relaxed);
 }
-/* A histogram's observation: bytes, calls, or nanoseconds (rendered as seconds). */
+/* A histogram's observation: bytes, or nanoseconds (rendered as seconds). */
 void series_observe(struct series *s, enum metric m, uint64_t value);
+
+/* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. Bits of value - 1 say which, without a
+ * search: 0 for <= 2^6, 1 for <= 2^8 ... 9 for <= 2^24, then 10. */
+static inline unsigned metrics_bytes_bucket(uint64_t value)
+{
+	unsigned bits = 64u - (unsigned)__builtin_clzll((value - (value > 0)) | 63);
+	unsigned i = (bits - 5) / 2;
+	return i < METRICS_BYTES_BOUNDS ? i : METRICS_BYTES_BOUNDS;
+}
+
+/* series_observe for what every message does; `m` is a METRIC_HISTOGRAM_BYTES. */
+static inline void series_observe_bytes(struct series *s, enum metric m, uint64_t bytes)
+{
+	_Atomic uint64_t *v = &s->v[metric_slot[m]];
+	_Atomic uint64_t *bucket = &v[metrics_bytes_bucket(bytes)],
+			 *sum = &v[METRICS_BYTES_BOUNDS + 1];
+	atomic_store_explicit(bucket, atomic_load_explicit(bucket, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+	atomic_store_explicit(
+		sum, atomic_load_explicit(sum, memory_order_relaxed) + bytes, memory_order_relaxed);
+}
+
+/* Values without a label set, on no page: for what may never get one. A block of series_bytes()
+ * zeroed bytes with .group set takes series_add and series_observe; series_merge adds all its
+ * values to a series of the same group. */
+size_t series_bytes(enum metric_group g);
+void series_merge(struct series *into, const struct series *from);
 
 /* Sum over all slabs (tests, top): 0 when the set is unknown. For a histogram: its count. */
 uint64_t metrics_read(struct metrics *m, enum metric metric, const char *const *values);

@@ -101,4 +101,36 @@ TEST(a_connection_without_any_call_has_a_bucket_of_its_own)
 	CHECK_EQ(bucket_of(M_CONNECTION_CALLS, 1), 1);
 }
 
+TEST(sizes_observed_inline_fall_into_the_same_buckets)
+{
+	_Alignas(struct series) char one[2048] = "", two[2048] = "";
+	struct series *a = (void *)one, *b = (void *)two;
+	REQUIRE(series_bytes(GROUP_STREAM) <= sizeof one);
+	a->group = b->group = GROUP_STREAM;
+	for (unsigned bit = 0; bit < 64; bit++) {
+		for (int off = -1; off <= 1; off++) {
+			uint64_t v = (1ull << bit) + (uint64_t)(int64_t)off;
+			series_observe(a, M_SENT_MESSAGE_SIZE, v);
+			series_observe_bytes(b, M_SENT_MESSAGE_SIZE, v);
+		}
+	}
+	CHECK(!memcmp(one, two, sizeof one));
+}
+
+TEST(merging_adds_every_value_of_a_block)
+{
+	_Alignas(struct series) char one[2048] = "", two[2048] = "";
+	struct series *a = (void *)one, *b = (void *)two;
+	a->group = b->group = GROUP_STREAM;
+	for (unsigned i = 0; i < group_slots(GROUP_STREAM); i++) {
+		atomic_store(&a->v[i], 1000 + i);
+		atomic_store(&b->v[i], 10 * i);
+	}
+	series_merge(a, b);
+	for (unsigned i = 0; i < group_slots(GROUP_STREAM); i++)
+		CHECK_EQ(atomic_load(&a->v[i]), 1000 + 11 * i);
+	CHECK_EQ(series_bytes(GROUP_STREAM),
+		sizeof(struct series) + group_slots(GROUP_STREAM) * sizeof(uint64_t));
+}
+
 TAP_MAIN()
