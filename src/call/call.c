@@ -176,7 +176,7 @@ static void close_filters(struct call *c)
 
 static int open_filters(struct call *c)
 {
-	const struct call_filter *const *chain = c->env->filters;
+	const struct call_filter *const *chain = c->unfiltered ? NULL : c->env->filters;
 	for (unsigned i = 0; chain && chain[i]; i++) {
 		ASSERT(i < CALL_FILTERS_MAX);
 		void *state = NULL;

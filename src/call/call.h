@@ -133,6 +133,7 @@ struct call {
 	const char *grpc_service, *grpc_method; /* "" when the path has not that shape */
 	bool is_grpc; /* content-type application/grpc*: errors are trailers with grpc-status */
 	bool is_head; /* HEAD: the answer has no content */
+	bool unfiltered; /* set before call_open: Weir's own pages pass no filters */
 
 	/* Lanes. */
 	bool request_ended, response_started, response_ended;

@@ -84,6 +84,7 @@ static void refuse(struct front *f, struct h2_event *ev)
 int front_begin_call(
 	struct call *c, struct event *ev, bool oversized, const struct call_terminus *local)
 {
+	c->unfiltered = local != NULL;
 	if (!local)
 		route_call(c, ev->fields);
 	const struct call_terminus *t = local      ? local

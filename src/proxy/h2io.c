@@ -134,7 +134,8 @@ void h2io_feed(struct h2io *io, struct slice in)
 
 void h2io_dirty(struct h2io *io)
 {
-	if (list_empty(&io->dirty) && !io->dead)
+	/* A full socket: EPOLLOUT makes it dirty again. */
+	if (io->writable && list_empty(&io->dirty) && !io->dead)
 		list_push_back(&io->worker->dirty, &io->dirty);
 }
 
@@ -244,8 +245,7 @@ static void on_ready(struct watch *watch, uint32_t events)
 			io->ops->writable(io);
 		if (io->dead)
 			return;
-		if (!io->h2 || h2_conn_wants_write(io->h2) || h2_conn_unwritten(io->h2))
-			h2io_dirty(io);
+		h2io_dirty(io);
 	}
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		io->readable = true;
