@@ -12,6 +12,7 @@ verification = load_tool("check-verification")
 
 SOURCES = {
     "src/base/map_test.c": "TEST(map_finds)\n{\n}\n",
+    "tests/h2/s6_test.c": "RAW_BOTH(rfc9113_6_7)\n{\n}\n",
     "tests/e2e/unary_test.py": "@test\ndef answers():\n    pass\n\n"
                                "@cases(\n    1, 2,\n)\n@other\ndef counts(n):\n    pass\n\n"
                                "def helper():\n    pass\n",
@@ -79,6 +80,7 @@ def a_test_that_did_not_pass_in_this_run_is_caught():
     errors, warnings = judged(cell, ran={"map_finds": {"skip"}})
     check_eq((len(errors), len(warnings)), (0, 1))
     check_eq(judged("`tools/layers`", ran={"tools/layers": {"ok"}}), ([], []))
+    check_eq(judged("`h2/rfc9113_6_7`", ran={"rfc9113_6_7_as_client": {"ok"}}), ([], []))
     check_eq(len(judged("`tools/layers`", ran={})[0]), 1)
 
 
