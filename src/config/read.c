@@ -295,15 +295,23 @@ void *read_list(struct reader *r, const struct where *w, const struct node *n, c
 	return items;
 }
 
+/* The first member of item i. */
+static const char *name_of(const void *items, uint32_t i, size_t item_bytes)
+{
+	const char *name;
+	memcpy(&name, (const char *)items + i * item_bytes, sizeof(name));
+	return name;
+}
+
 void read_unique_names(struct reader *r, const struct where *w, const struct node *list,
 	const char *what, const void *items, uint32_t count, size_t item_bytes)
 {
 	uint32_t i = 0;
 	for (const struct node *v = list->first; i < count; v = v->next, i++) {
-		const char *name = *(char *const *)((const char *)items + i * item_bytes);
+		const char *name = name_of(items, i, item_bytes);
 		const struct node *u = list->first;
 		for (uint32_t j = 0; name && j < i; j++, u = u->next) {
-			const char *other = *(char *const *)((const char *)items + j * item_bytes);
+			const char *other = name_of(items, j, item_bytes);
 			if (!other || strcmp(name, other))
 				continue;
 			const struct node *at = node_get(v, "name"), *first = node_get(u, "name");
