@@ -1,0 +1,92 @@
+#!/usr/bin/python3
+"""tools/check-reference against small trees whose page and code agree, and do not."""
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kit"))
+from tap import check, check_eq, run, test  # noqa: E402
+from load import load_tool  # noqa: E402
+
+reference = load_tool("check-reference")
+
+CODE = {
+    "src/metrics/metrics.def": 'GROUP(G, "side,name*")\n'
+                               'METRIC(A, G, COUNTER, weir_a, "", "Help, with (brackets).")\n'
+                               'METRIC(B, G, GAUGE, weir_b_bytes, "bytes", "Help.")\n',
+    "src/call/reason.def": 'REASON(NONE, "none", 2, 500)\nREASON(LOST, "lost", 14, 502)\n',
+    "src/net/x.c": 'log_line(LOG_WARN, f("a, (b", ","), "cause",\n\tg(1, "no"), "file", p, NULL);\n',
+}
+PAGE = """# Reference
+## Metrics
+| metric | labels | meaning |
+|---|---|---|
+| `weir_a_total` | `side`, `name` | x |
+| `weir_b_bytes` | `side`, `name` | x |
+## Log fields
+| field | meaning |
+|---|---|
+| `cause` | x |
+| `file` | x |
+## Answers that Weir gives itself
+| reason | grpc-status | HTTP status | when |
+|---|---|---|---|
+| `lost` | 14 UNAVAILABLE | 502 | x |
+"""
+
+
+def errors(page=PAGE, **code):
+    with tempfile.TemporaryDirectory() as root:
+        for path, text in {**CODE, "docs/reference.md": page, **code}.items():
+            full = os.path.join(root, path)
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "w") as f:
+                f.write(text)
+        return reference.judge(root)[0]
+
+
+def only_error(words, **how):
+    found = errors(**how)
+    check_eq(len(found), 1, f"errors in {found}: their number")
+    check(words in found[0], f"{words!r} is missing from {found[0]!r}")
+
+
+@test
+def a_page_that_agrees_with_the_code_is_accepted():
+    check_eq(errors(), [])
+
+
+@test
+def a_metric_that_is_missing_or_gone_is_caught():
+    only_error("lacks a row for weir_a_total", page=PAGE.replace("| `weir_a_total`", "| x"))
+    only_error("has a row for weir_c", page=PAGE.replace(
+        "## Log", "| `weir_c` | `side` | x |\n## Log"))
+
+
+@test
+def a_metric_with_other_labels_is_caught():
+    only_error("stands with", page=PAGE.replace("_total` | `side`, `name`", "_total` | `side`"))
+
+
+@test
+def a_row_without_a_meaning_is_caught():
+    only_error("has no meaning", page=PAGE.replace("| `file` | x |", "| `file` |  |"))
+
+
+@test
+def a_log_field_that_is_missing_is_caught():
+    only_error("lacks a row for file", page=PAGE.replace("| `file` | x |\n", ""))
+
+
+@test
+def a_log_field_that_nobody_could_look_up_is_caught():
+    only_error("is no literal", **{"src/net/y.c": "log_line(LOG_INFO, \"a\", key, value, NULL);\n"})
+
+
+@test
+def an_answer_with_another_status_is_caught():
+    only_error("lost stands with", page=PAGE.replace("14 UNAVAILABLE", "13 INTERNAL"))
+
+
+if __name__ == "__main__":
+    run()
