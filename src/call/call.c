@@ -399,21 +399,24 @@ static bool answer_whole(struct call *c, const struct reason_row *row, const cha
 	}
 	size_t len = strlen(text);
 	char *line = arena_alloc(&c->arena, len + 1);
-	head.fields = line ? http_answer_head(row, len + 1) : NULL;
-	if (!head.fields)
+	if (!line)
 		return false;
 	memcpy(line, text, len);
 	line[len] = '\n';
-	struct event body = {
-		.kind = EVENT_DATA, .end = true, .data = slice_copy(line, (uint32_t)len + 1)};
-	bool with_body = !c->is_head && body.data.slab;
-	if (!c->is_head && !with_body) {
-		fields_destroy(head.fields);
+	struct event body = {.kind = EVENT_DATA, .end = true};
+	if (!c->is_head) {
+		body.data = slice_copy(line, (uint32_t)len + 1);
+		if (!body.data.slab)
+			return false;
+	}
+	head.end = c->is_head;
+	head.fields = http_answer_head(row, len + 1);
+	if (!head.fields) {
+		event_drop(&body);
 		return false;
 	}
-	head.end = !with_body;
 	run_response(c, &head, true);
-	if (with_body)
+	if (!c->is_head)
 		run_response(c, &body, true);
 	return true;
 }

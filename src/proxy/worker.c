@@ -147,7 +147,6 @@ void worker_destroy(struct worker *w)
 	slab_pool_destroy(w->slabs);
 	if (w->spare_fd >= 0)
 		close(w->spare_fd);
-	fields_cache_purge();
 	mem_free(w);
 }
 
@@ -158,7 +157,6 @@ static void *thread_main(void *arg)
 	snprintf(name, sizeof(name), "worker-%u", w->index);
 	pthread_setname_np(pthread_self(), name);
 	worker_run(w);
-	fields_cache_purge();
 	return NULL;
 }
 
@@ -225,6 +223,15 @@ static bool all_gone(const struct worker *w)
 	return w->env.calls == 0;
 }
 
+/* On the thread that made them: engines keep thread-local caches. */
+static void close_all(struct worker *w)
+{
+	while (!list_empty(&w->ios))
+		h2io_close(CONTAINER_OF(w->ios.next, struct h2io, all), CLOSED_SHUTDOWN);
+	call_reap(&w->env);
+	h2io_reap(w);
+}
+
 void worker_run(struct worker *w)
 {
 	while (!w->loop.stop) {
@@ -232,7 +239,9 @@ void worker_run(struct worker *w)
 		if (w->draining && all_gone(w))
 			w->loop.stop = true;
 	}
+	close_all(w);
 	worker_publish(w);
+	fields_cache_purge();
 	if (w->stopped)
 		w->stopped(w);
 }

@@ -1,0 +1,428 @@
+#include "call/call.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "tap.h"
+
+/* A front and a terminus that write down what they are told. */
+struct record {
+	char text[512];
+	uint32_t credit;
+	int aborts, drops;
+};
+
+static struct record front_log, terminus_log;
+static bool terminus_lingers; /* call_terminus_done comes later */
+
+static void note(struct record *r, const char *what)
+{
+	strncat(r->text, what, sizeof(r->text) - strlen(r->text) - 1);
+}
+
+static void note_event(struct record *r, const struct event *ev)
+{
+	static const char *const names[] = {"INFO", "HEAD", "DATA", "TRAILERS", "RESET"};
+	note(r, names[ev->kind]);
+	if (ev->kind == EVENT_DATA) {
+		char data[64];
+		snprintf(
+			data, sizeof(data), "(%.*s)", (int)ev->data.len, (const char *)ev->data.at);
+		note(r, data);
+	}
+	for (uint32_t i = 0; ev->fields && i < ev->fields->count; i++) {
+		const struct field *f = &ev->fields->list[i];
+		char pair[160];
+		snprintf(pair, sizeof(pair), "[%.*s=%.*s]", (int)f->name_len, f->name,
+			(int)f->value_len, f->value);
+		note(r, pair);
+	}
+	note(r, ev->end ? ". " : " ");
+}
+
+static void front_push(struct call *c, struct event *ev)
+{
+	note_event(&front_log, ev);
+	event_drop(ev);
+}
+static void front_credit(struct call *c, uint32_t bytes)
+{
+	front_log.credit += bytes;
+}
+static void front_drop(struct call *c)
+{
+	front_log.drops++;
+}
+static void front_abort(struct call *c)
+{
+	front_log.aborts++;
+	call_front_done(c);
+}
+static const struct call_front front = {front_push, front_credit, front_drop, front_abort};
+
+static int terminus_open(struct call *c)
+{
+	return 0;
+}
+static void terminus_push(struct call *c, struct event *ev)
+{
+	note_event(&terminus_log, ev);
+	event_drop(ev);
+}
+static void terminus_credit(struct call *c, uint32_t bytes)
+{
+	terminus_log.credit += bytes;
+}
+static void terminus_abort(struct call *c)
+{
+	terminus_log.aborts++;
+	if (!terminus_lingers)
+		call_terminus_done(c);
+}
+static const struct call_terminus terminus = {
+	"test", terminus_open, terminus_push, terminus_credit, terminus_abort};
+
+/* A filter that marks what passes, and one that fails the call on DATA "bad". */
+static bool mark_request(struct call *c, void *state, struct event *ev)
+{
+	note(&terminus_log, "1");
+	return true;
+}
+static bool mark_response(struct call *c, void *state, struct event *ev)
+{
+	note(&front_log, "1");
+	return true;
+}
+static int closes;
+static void mark_close(struct call *c, void *state)
+{
+	closes++;
+}
+static bool judge_request(struct call *c, void *state, struct event *ev)
+{
+	note(&terminus_log, "2");
+	if (ev->kind == EVENT_DATA && ev->data.len == 3 && !memcmp(ev->data.at, "bad", 3))
+		call_fail(c, REASON_MESSAGE_BYTES,
+			"100% too b\xc3\xa4"
+			"d");
+	return true;
+}
+static bool judge_response(struct call *c, void *state, struct event *ev)
+{
+	note(&front_log, "2");
+	return true;
+}
+static int refuse_open(struct call *c, void *state)
+{
+	return ERR_NOMEM;
+}
+static const struct call_filter mark = {"mark", 8, NULL, mark_request, mark_response, mark_close};
+static const struct call_filter judge = {
+	"judge", 0, NULL, judge_request, judge_response, mark_close};
+static const struct call_filter refuser = {"refuser", 0, refuse_open, NULL, NULL, mark_close};
+static const struct call_filter *const chain[] = {&mark, &judge, NULL};
+static const struct call_filter *const bad_chain[] = {&mark, &refuser, NULL};
+
+static struct call_env env;
+static struct call_generation generation;
+static struct config config;
+static struct config_listener listener = {.name = (char *)"in"};
+static struct metrics *metrics;
+
+static void begin(void)
+{
+	memset(&front_log, 0, sizeof(front_log));
+	memset(&terminus_log, 0, sizeof(terminus_log));
+	terminus_lingers = false;
+	closes = 0;
+	call_env_init(&env);
+	metrics = metrics_create(100);
+	env.metrics = metrics_slab_create(metrics);
+	env.filters = chain;
+	generation = (struct call_generation){.config = &config};
+}
+
+static void finish(void)
+{
+	call_reap(&env);
+	CHECK_EQ(env.calls, 0);
+	CHECK_EQ(env.started, env.completed);
+	CHECK_EQ(generation.calls, 0);
+	call_env_fini(&env);
+	metrics_destroy(metrics);
+	fields_cache_purge();
+}
+
+static struct fields *request(const char *method, const char *path, const char *type)
+{
+	struct fields *f = fields_create();
+	CHECK(f && !fields_add_str(f, TOKEN_METHOD, method) &&
+		!fields_add_str(f, TOKEN_PATH, path) &&
+		!fields_add_str(f, TOKEN_AUTHORITY, "h:1") &&
+		(!type || !fields_add_str(f, TOKEN_CONTENT_TYPE, type)));
+	return f;
+}
+
+static struct call *open_call(const char *method, const char *path, const char *type)
+{
+	struct fields *head = request(method, path, type);
+	struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
+	fields_destroy(head);
+	CHECK(c && call_open(c, &terminus) == 0);
+	return c;
+}
+
+static struct call *grpc_call(void)
+{
+	return open_call("POST", "/a.B/C", "application/grpc+proto");
+}
+
+static void data(struct call *c, enum lane_id lane, const char *text, bool end)
+{
+	struct event ev = {
+		.kind = EVENT_DATA, .end = end, .data = slice_static(text, (uint32_t)strlen(text))};
+	(lane == LANE_REQUEST ? call_push_request : call_push_response)(c, &ev);
+}
+
+static void response_head(struct call *c, const char *status, bool end)
+{
+	struct event ev = {.kind = EVENT_HEAD, .end = end, .fields = fields_create()};
+	CHECK(!fields_add_str(ev.fields, TOKEN_STATUS, status));
+	call_push_response(c, &ev);
+}
+
+TEST(a_call_knows_what_its_head_said)
+{
+	begin();
+	struct call *c = grpc_call();
+	CHECK_STR(c->method, "POST");
+	CHECK_STR(c->path, "/a.B/C");
+	CHECK_STR(c->authority, "h:1");
+	CHECK_STR(c->grpc_service, "a.B");
+	CHECK_STR(c->grpc_method, "C");
+	CHECK(c->is_grpc && !c->is_head);
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+	call_front_done(c);
+	c = open_call("HEAD", "/plain", "application/grpc-web");
+	CHECK(!c->is_grpc && c->is_head);
+	CHECK_STR(c->grpc_service, "");
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+	call_front_done(c);
+	finish();
+}
+
+TEST(events_pass_filters_in_order_and_back_in_reverse)
+{
+	begin();
+	struct call *c = grpc_call();
+	data(c, LANE_REQUEST, "q", true);
+	response_head(c, "200", false);
+	data(c, LANE_RESPONSE, "r", true);
+	CHECK_STR(terminus_log.text, "12DATA(q). ");
+	CHECK_STR(front_log.text, "21HEAD[:status=200] 21DATA(r). ");
+	CHECK(c->request_ended && c->response_started && c->response_ended);
+	CHECK_EQ(c->http_status, 200);
+	call_front_done(c);
+	CHECK_EQ(call_reap(&env), 0); /* the terminus still holds it */
+	call_terminus_done(c);
+	CHECK_EQ(call_reap(&env), 1);
+	CHECK_EQ(closes, 2);
+	finish();
+}
+
+TEST(credit_goes_backward_and_waits_while_the_budget_stops_it)
+{
+	begin();
+	struct call *c = grpc_call();
+	call_credit_request(c, 5);
+	call_credit_response(c, 7);
+	CHECK_EQ(front_log.credit, 5);
+	CHECK_EQ(terminus_log.credit, 7);
+	call_credit_stop(&env);
+	call_credit_request(c, 10);
+	call_credit_request(c, 10);
+	call_credit_response(c, 30);
+	CHECK_EQ(front_log.credit, 5);
+	CHECK_EQ(terminus_log.credit, 7);
+	call_credit_resume(&env);
+	CHECK_EQ(front_log.credit, 25);
+	CHECK_EQ(terminus_log.credit, 37);
+	call_credit_stop(&env);
+	call_credit_request(c, 1);
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+	call_front_done(c);
+	call_reap(&env); /* a reaped call is owed nothing */
+	call_credit_resume(&env);
+	CHECK_EQ(front_log.credit, 25);
+	finish();
+}
+
+TEST(a_grpc_call_that_fails_early_gets_trailers_only_with_the_cause)
+{
+	begin();
+	struct call *c = grpc_call();
+	call_fail(c, REASON_CONNECT_REFUSED, "caf\xc3\xa9: refused");
+	CHECK_STR(front_log.text,
+		"21HEAD[:status=200][content-type=application/grpc][grpc-status=14]"
+		"[grpc-message=caf%C3%A9: refused]. ");
+	CHECK_EQ(c->grpc_status, 14);
+	CHECK_EQ(c->abort.who, CALL_BY_SELF);
+	/* The request is open: NO_ERROR asks the client to stop (RFC 9113 8.1). */
+	CHECK_EQ(front_log.aborts, 1);
+	CHECK_EQ(c->abort.h2_code, 0);
+	CHECK_EQ(terminus_log.aborts, 1);
+	const char *labels[] = {"in", "connect_refused"};
+	CHECK_EQ(metrics_read(metrics, M_LOCAL_REPLIES, labels), 1);
+	finish();
+}
+
+TEST(a_grpc_call_that_fails_in_mid_stream_gets_trailers_in_place_of_queued_data)
+{
+	begin();
+	struct call *c = grpc_call();
+	data(c, LANE_REQUEST, "q", true);
+	response_head(c, "200", false);
+	call_fail(c, REASON_UPSTREAM_LOST, "lost");
+	CHECK_STR(front_log.text,
+		"21HEAD[:status=200] 21TRAILERS[grpc-status=14][grpc-message=lost]. ");
+	CHECK_EQ(front_log.drops, 1);
+	CHECK_EQ(front_log.aborts, 0); /* both lanes ended: nothing to reset */
+	data(c, LANE_RESPONSE, "late", false);
+	CHECK(!strstr(front_log.text, "late"));
+	call_front_done(c);
+	finish();
+}
+
+TEST(a_plain_call_that_fails_gets_its_http_status_and_a_line_of_text)
+{
+	begin();
+	struct call *c = open_call("GET", "/x", NULL);
+	struct event end = {.kind = EVENT_DATA, .end = true};
+	call_push_request(c, &end);
+	call_fail(c, REASON_NO_ROUTE, "no route");
+	CHECK_STR(front_log.text, "21HEAD[:status=404][content-type=text/plain; charset=utf-8]"
+				  "[content-length=9] 21DATA(no route\n). ");
+	call_front_done(c);
+	finish();
+}
+
+TEST(the_answer_to_head_has_no_content)
+{
+	begin();
+	struct call *c = open_call("HEAD", "/x", NULL);
+	call_fail(c, REASON_NO_ROUTE, "no route");
+	CHECK(strstr(front_log.text, "[content-length=9]. ") != NULL);
+	CHECK(!strstr(front_log.text, "DATA"));
+	finish();
+}
+
+TEST(a_plain_call_that_fails_in_mid_response_is_reset_with_internal_error)
+{
+	begin();
+	struct call *c = open_call("GET", "/x", NULL);
+	response_head(c, "200", false);
+	call_fail(c, REASON_UPSTREAM_LOST, "lost");
+	CHECK_EQ(front_log.aborts, 1);
+	CHECK_EQ(c->abort.h2_code, 2);
+	finish();
+}
+
+TEST(the_first_reason_wins)
+{
+	begin();
+	struct call *c = grpc_call();
+	terminus_lingers = true;
+	call_reset(c, CALL_BY_UPSTREAM, REASON_UPSTREAM_RESET, 11);
+	CHECK_EQ(front_log.aborts, 1);
+	call_fail(c, REASON_NO_MEMORY, "later");
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_RESET, 8);
+	CHECK_EQ(c->abort.who, CALL_BY_UPSTREAM);
+	CHECK_EQ(c->abort.h2_code, 11); /* kept end to end */
+	CHECK_EQ(terminus_log.aborts, 1);
+	CHECK_EQ(front_log.aborts, 1);
+	CHECK_EQ(call_reap(&env), 0);
+	call_terminus_done(c);
+	finish();
+}
+
+TEST(a_filter_may_fail_the_call_and_the_event_goes_nowhere)
+{
+	begin();
+	struct call *c = grpc_call();
+	data(c, LANE_REQUEST, "bad", false);
+	CHECK_STR(terminus_log.text, "12");
+	CHECK(strstr(front_log.text, "[grpc-status=8][grpc-message=100%25 too b%C3%A4d]. ") !=
+		NULL);
+	finish();
+}
+
+TEST(a_filter_that_does_not_open_closes_those_before_it)
+{
+	begin();
+	env.filters = bad_chain;
+	struct fields *head = request("POST", "/a.B/C", NULL);
+	struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
+	fields_destroy(head);
+	CHECK_EQ(call_open(c, &terminus), ERR_NOMEM);
+	CHECK_EQ(closes, 1);
+	call_discard(c);
+	finish();
+}
+
+TEST(events_after_the_end_of_a_lane_are_dropped)
+{
+	begin();
+	struct call *c = grpc_call();
+	data(c, LANE_REQUEST, "q", true);
+	data(c, LANE_REQUEST, "more", false);
+	response_head(c, "204", true);
+	data(c, LANE_RESPONSE, "more", false);
+	CHECK(!strstr(terminus_log.text, "more") && !strstr(front_log.text, "more"));
+	call_front_done(c);
+	call_terminus_done(c);
+	finish();
+}
+
+TEST(every_failed_allocation_refuses_or_answers_and_nothing_leaks)
+{
+	char long_path[3000];
+	memset(long_path, 'x', sizeof(long_path) - 1);
+	memcpy(long_path, "/a.B/", 5);
+	long_path[sizeof(long_path) - 1] = '\0';
+	for (long nth = 1; nth < 40; nth++) {
+		begin();
+		struct fields *head = request("POST", long_path, "application/grpc");
+		long before = mem_live_blocks();
+		mem_fail_after(nth);
+		struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
+		if (c && call_open(c, &terminus) != 0) {
+			call_discard(c);
+			c = NULL;
+		}
+		if (c) {
+			call_fail(c, REASON_INTERNAL, "x");
+			CHECK_EQ(terminus_log.aborts, 1);
+			CHECK(c->response_ended || front_log.aborts == 1);
+			if (!c->front_done)
+				call_front_done(c);
+		}
+		mem_fail_after(0);
+		call_reap(&env);
+		fields_destroy(head);
+		call_env_fini(&env);
+		fields_cache_purge();
+		CHECK(mem_live_blocks() <= before);
+		call_env_init(&env);
+		env.metrics = metrics_slab_create(metrics);
+		finish();
+	}
+}
+
+TEST(every_reason_has_a_label_of_its_own)
+{
+	for (int i = 0; i < REASON_COUNT; i++) {
+		for (int j = 0; j < i; j++)
+			CHECK(strcmp(call_reason_label((enum call_reason_id)i),
+				      call_reason_label((enum call_reason_id)j)) != 0);
+	}
+}
+
+TAP_MAIN()

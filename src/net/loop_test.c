@@ -1,0 +1,137 @@
+#include "net/loop.h"
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "net/sock.h"
+#include "tap.h"
+
+struct probe {
+	struct watch watch;
+	struct loop *loop;
+	struct probe *victim; /* its watch is deleted when this one is ready */
+	int calls;
+	uint32_t events;
+};
+
+static void on_ready(struct watch *w, uint32_t events)
+{
+	struct probe *p = CONTAINER_OF(w, struct probe, watch);
+	p->calls++;
+	p->events |= events;
+	if (p->victim)
+		loop_del(p->loop, &p->victim->watch);
+}
+
+static struct probe make_probe(struct loop *l)
+{
+	return (struct probe){.watch = {.fd = -1, .ready = on_ready}, .loop = l};
+}
+
+TEST(an_edge_is_told_once_a_level_until_it_is_gone)
+{
+	struct loop l;
+	int pair[2], efd = eventfd(1, EFD_NONBLOCK);
+	REQUIRE(loop_init(&l) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+	struct probe edge = make_probe(&l), level = make_probe(&l);
+	CHECK_EQ(loop_add(&l, &edge.watch, pair[0]), 0);
+	CHECK_EQ(loop_add_level(&l, &level.watch, efd), 0);
+	CHECK_EQ(write(pair[1], "x", 1), 1);
+	for (int i = 0; i < 3; i++) {
+		loop_wait(&l, 0);
+		loop_run(&l);
+	}
+	CHECK_EQ(edge.calls, 1);
+	CHECK(edge.events & EPOLLIN && edge.events & EPOLLOUT);
+	CHECK_EQ(level.calls, 3);
+	loop_del(&l, &edge.watch);
+	loop_del(&l, &edge.watch); /* again is harmless */
+	loop_del(&l, &level.watch);
+	close(pair[0]), close(pair[1]), close(efd);
+	loop_fini(&l);
+}
+
+TEST(a_watch_deleted_in_the_same_turn_is_not_called)
+{
+	struct loop l;
+	int a = eventfd(1, EFD_NONBLOCK), b = eventfd(1, EFD_NONBLOCK);
+	REQUIRE(loop_init(&l) == 0);
+	struct probe p = make_probe(&l), q = make_probe(&l);
+	p.victim = &q;
+	q.victim = &p;
+	CHECK(loop_add_level(&l, &p.watch, a) == 0 && loop_add_level(&l, &q.watch, b) == 0);
+	loop_wait(&l, 0);
+	loop_run(&l);
+	CHECK_EQ(p.calls + q.calls, 1);
+	loop_del(&l, &p.watch);
+	loop_del(&l, &q.watch);
+	close(a), close(b);
+	loop_fini(&l);
+}
+
+static int fired;
+static void on_fire(struct timer *t, uint64_t now_ns)
+{
+	fired++;
+}
+
+TEST(a_wait_ends_for_a_timer_and_does_not_sleep_when_work_is_left)
+{
+	struct loop l;
+	struct timer t;
+	REQUIRE(loop_init(&l) == 0);
+	timer_init(&t, on_fire);
+	wheel_arm(&l.wheel, &t, l.now_ns + 5 * NS_PER_MS);
+	while (!fired) {
+		loop_wait(&l, -1); /* would hang here without the timer */
+		loop_run(&l);
+	}
+	loop_again(&l);
+	loop_wait(&l, -1); /* would hang */
+	loop_run(&l);
+	CHECK_EQ(fired, 1);
+	loop_fini(&l);
+}
+
+TEST(sockets_connect_accept_and_say_their_addresses)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), 8);
+	REQUIRE(l >= 0);
+	socklen_t len = sizeof(sa);
+	REQUIRE(getsockname(l, (struct sockaddr *)&sa, &len) == 0);
+	int c = sock_connect((struct sockaddr *)&sa, sizeof(sa));
+	REQUIRE(c >= 0);
+	char peer[SOCK_TEXT_MAX], local[SOCK_TEXT_MAX];
+	int s;
+	while ((s = sock_accept(l, peer, sizeof(peer))) < 0)
+		;
+	CHECK_EQ(sock_local_text(c, local, sizeof(local)), 0);
+	CHECK_STR(peer, local);
+	CHECK(!strncmp(peer, "127.0.0.1:", 10));
+	CHECK_EQ(sock_error(c), 0);
+	close(s), close(c), close(l);
+}
+
+TEST(an_ipv6_address_is_written_in_brackets)
+{
+	struct sockaddr_in6 sa = {.sin6_family = AF_INET6,
+		.sin6_port = htons(80),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	char text[SOCK_TEXT_MAX];
+	sock_text((struct sockaddr *)&sa, text, sizeof(text));
+	CHECK_STR(text, "[::1]:80");
+}
+
+TEST(a_port_in_use_is_an_error_with_its_errno)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), 8);
+	socklen_t len = sizeof(sa);
+	REQUIRE(l >= 0 && getsockname(l, (struct sockaddr *)&sa, &len) == 0);
+	CHECK_EQ(sock_listen((struct sockaddr *)&sa, sizeof(sa), 8), ERR_SYS);
+	close(l);
+}
+
+TAP_MAIN()
