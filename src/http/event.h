@@ -1,8 +1,8 @@
 /* event.h - what travels along a lane: the one in-transit form of every protocol.
  *
- * INFO* HEAD DATA* TRAILERS? then END, or RESET at any point. Each of HEAD, DATA, TRAILERS may carry
- * END, which closes its lane; RESET closes both. TRAILERS always carries END. After a 101 or an
- * accepted CONNECT, DATA is opaque.
+ * INFO* HEAD DATA* TRAILERS? then END, or RESET at any point. Each of HEAD, DATA, TRAILERS may
+ * carry END, which closes its lane; RESET closes both. TRAILERS always carries END. After a 101 or
+ * an accepted CONNECT, DATA is opaque.
  *
  * An event owns what it points to (fields, data): the one it is pushed to takes both. event_drop
  * releases an event that goes nowhere. */
@@ -23,8 +23,8 @@ enum event_kind {
 
 struct event {
 	enum event_kind kind;
-	bool end;              /* the lane ends with this event */
-	uint32_t code;         /* EVENT_RESET: an HTTP/2 error code (RFC 9113 section 7), kept end to end */
+	bool end;      /* the lane ends with this event */
+	uint32_t code; /* EVENT_RESET: an HTTP/2 error code (RFC 9113 section 7), kept end to end */
 	struct fields *fields; /* owned */
 	struct slice data;     /* owned */
 };

@@ -7,12 +7,13 @@
  * Flags say what every room would otherwise decide again:
  *   TF_PSEUDO     a pseudo-header
  *   TF_HOP        connection-specific: forbidden in HTTP/2 (RFC 9113 8.2.2), stripped from HTTP/1.1
- *   TF_NO_INDEX   values of high cardinality: never put into an HPACK table (request ids,
+ *   TF_NO_INDEX   values of high cardinality: not put into an HPACK table (request ids,
  *                 traceparent, grpc-timeout, content-length, date, :path of GET with a query is
  *                 decided by the encoder ...)
  *   TF_SECRET     never-indexed literal (RFC 7541 7.1.3) and redacted in every log: authorization,
- *                 cookie shorter than 20 bytes is decided by the encoder, set-cookie, proxy-authorization
- *   TF_SINGLE     may appear at most once (pseudo-headers, content-length, content-type, te, host) */
+ *                 cookie shorter than 20 bytes is decided by the encoder, set-cookie,
+ * proxy-authorization TF_SINGLE     may appear at most once (pseudo-headers, content-length,
+ * content-type, te, host) */
 #ifndef WEIR_HTTP_TOKEN_H
 #define WEIR_HTTP_TOKEN_H
 #include <stdint.h>

@@ -5,13 +5,15 @@
  * table or from a dynamic entry carries its token and hash without a look-up.
  * What it does not: judge fields (rx does), keep time, allocate per field in the steady state.
  *
- * Encoder's policy: static matches; dynamic table for names and values of low cardinality; tokens with
- * TF_NO_INDEX and long values (over a quarter of the table) as literals without indexing; TF_SECRET,
- * short cookies and FIELD_NEVER_INDEX as never-indexed literals; Huffman where it is shorter.
+ * Encoder's policy (in full: hpack_enc.c): static matches; dynamic table for names and values of low
+ * cardinality; tokens with TF_NO_INDEX (after the first, which is added for its name) and long values
+ * (over a quarter of the table) as literals without indexing; TF_SECRET, short cookies and
+ * FIELD_NEVER_INDEX as never-indexed literals; Huffman where it is shorter, but not for values under 64
+ * bytes that stay out of the table.
  *
  * Owner: one of each for a connection. One thread.
- * Errors: ERR_PROTOCOL (a COMPRESSION_ERROR for the connection), ERR_NOMEM (ends the connection: the
- * tables are out of step). */
+ * Errors: ERR_PROTOCOL (a COMPRESSION_ERROR for the connection), ERR_NOMEM (ends the connection:
+ * the tables are out of step). */
 #ifndef WEIR_HTTP2_HPACK_H
 #define WEIR_HTTP2_HPACK_H
 #include <stdbool.h>
@@ -25,11 +27,12 @@
 struct hpack_decoder;
 struct hpack_encoder;
 
-/* `table_bytes`: the SETTINGS_HEADER_TABLE_SIZE that we advertise, the decoder's hard limit. */
+/* `table_bytes`: the limit in force. Until the peer acknowledges our SETTINGS that is
+ * HPACK_DEFAULT_TABLE_BYTES; what we advertise comes by hpack_decoder_set_limit. */
 struct hpack_decoder *hpack_decoder_create(uint32_t table_bytes) MUST_USE;
 void hpack_decoder_destroy(struct hpack_decoder *d);
-/* Our own setting changed and the peer acknowledged it: when it shrank below what the peer uses, the
- * next block must begin with a size update (RFC 7541 4.2), else ERR_PROTOCOL. */
+/* Our own setting changed and the peer acknowledged it: when it shrank below what the peer uses,
+ * the next block must begin with a size update (RFC 7541 4.2), else ERR_PROTOCOL. */
 void hpack_decoder_set_limit(struct hpack_decoder *d, uint32_t table_bytes);
 /* Decodes one complete block, appending to `out`. When the list grows beyond `max_list_bytes`,
  * decoding goes on (to keep the table in step) but nothing more is stored and *overflow is set.
@@ -41,12 +44,13 @@ uint32_t hpack_decoder_table_bytes(const struct hpack_decoder *d); /* bytes in u
 /* `max_table_bytes`: what we are willing to use, whatever the peer allows. */
 struct hpack_encoder *hpack_encoder_create(uint32_t max_table_bytes) MUST_USE;
 void hpack_encoder_destroy(struct hpack_encoder *e);
-/* The peer's SETTINGS_HEADER_TABLE_SIZE; the next block begins with the size update(s) this needs. */
+/* The peer's SETTINGS_HEADER_TABLE_SIZE; the next block begins with the size update(s) this needs.
+ */
 void hpack_encoder_set_limit(struct hpack_encoder *e, uint32_t table_bytes);
 /* An upper bound of what hpack_encode may write for `f` now. */
 size_t hpack_encode_bound(const struct hpack_encoder *e, const struct fields *f);
-/* Writes the block to `out` (at least the bound); its length. Can't fail: when a table entry can't be
- * allocated the field goes out as a literal without indexing. */
+/* Writes the block to `out` (at least the bound); its length. Can't fail: when a table entry can't
+ * be allocated the field goes out as a literal without indexing. */
 size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out);
 
 /* Huffman (RFC 7541 5.2, appendix B). */

@@ -56,6 +56,11 @@ uint32_t hpack_decoder_table_bytes(const struct hpack_decoder *d)
 	return d->table.used_bytes;
 }
 
+const struct hpack_table *hpack_decoder_table(const struct hpack_decoder *d)
+{
+	return &d->table;
+}
+
 /* What the list counts with this field, or 0: it goes nowhere. The first that does not fit closes
  * the list. */
 static inline uint64_t admit(struct block *b, const struct field *f)
@@ -160,7 +165,8 @@ static int decode_string(struct block *b, struct string *s)
 		s->len = (uint32_t)n;
 		s->alloc_bytes = fields_trim(b->out, s->bytes, s->alloc_bytes, s->len);
 	} else {
-		memcpy(s->bytes, b->at, len);
+		if (len)
+			memcpy(s->bytes, b->at, len);
 		s->len = len;
 	}
 	b->at += len;

@@ -182,4 +182,7 @@ static inline struct field hpack_table_field(
 	}
 	return f;
 }
+
+/* For the fuzzer, which checks its invariants. */
+const struct hpack_table *hpack_decoder_table(const struct hpack_decoder *d);
 #endif

@@ -67,11 +67,11 @@ static int reserve_entry(struct hpack_table *t)
  * twice the table: more than the window and any entry that is let in. */
 static int reserve_bytes(struct hpack_table *t, size_t need)
 {
-	if (t->tail_pos - t->base_pos + need <= t->bytes_cap)
+	if (t->bytes && t->tail_pos - t->base_pos + need <= t->bytes_cap)
 		return 0;
 	size_t alive = (size_t)(t->tail_pos - t->head_pos), cap_max = 2 * (size_t)t->max_bytes;
-	const uint8_t *from = t->bytes + (t->head_pos - t->base_pos);
-	if ((alive + need) * 2 <= t->bytes_cap || t->bytes_cap >= cap_max) {
+	const uint8_t *from = t->bytes ? t->bytes + (t->head_pos - t->base_pos) : NULL;
+	if (t->bytes && ((alive + need) * 2 <= t->bytes_cap || t->bytes_cap >= cap_max)) {
 		memmove(t->bytes, from, alive);
 	} else {
 		size_t cap = (alive + need) * 2;
