@@ -325,6 +325,8 @@ static void flush(struct h2io *io)
 		;
 	if (!io->dead && io->h2)
 		poll_events(io); /* ADMITTED, CLOSED */
+	if (!io->dead && io->ops->flushed)
+		io->ops->flushed(io);
 	if (!io->dead && io->finishing)
 		begin_linger(io);
 }

@@ -60,6 +60,8 @@ struct h2io_ops {
 	/* Output while h2 is NULL: fills iov; NULL = none. */
 	int (*raw_output)(struct h2io *io, struct iovec *iov, int max);
 	void (*raw_written)(struct h2io *io, size_t bytes);
+	void (*flushed)(
+		struct h2io *io); /* output was framed and written as far as it goes; may be NULL */
 	void (*lost)(struct h2io *io); /* io->reason says why: release all streams, now */
 	void (*destroy)(struct h2io *io);
 };

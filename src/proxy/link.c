@@ -26,7 +26,7 @@ static bool has_room(const struct link *l)
 static void close_when_idle(struct link *l)
 {
 	if (l->state == LINK_CLOSING && list_empty(&l->active) && list_empty(&l->waiting))
-		h2io_finish(&l->io, CLOSED_DRAIN);
+		h2io_finish(&l->io, l->goaway ? CLOSED_PEER_GOAWAY : CLOSED_DRAIN);
 }
 
 /* ---- attempts that wait ---- */
@@ -45,10 +45,19 @@ static struct link *find_link(struct pool_endpoint *e, bool connecting)
 
 static struct link *open_link(struct pool_endpoint *e, const char **why);
 
+void link_leave(struct upstream *u)
+{
+	list_remove(&u->node);
+	u->link = NULL;
+	if (u->waiting)
+		series_sub(u->pool->series, M_STREAMS_WAITING, 1);
+	u->waiting = false;
+}
+
 static void start_on(struct link *l, struct upstream *u)
 {
+	link_leave(u);
 	u->link = l;
-	list_remove(&u->node);
 	list_push_back(&l->active, &u->node);
 	l->io.calls++;
 	upstream_start(u);
@@ -57,8 +66,10 @@ static void start_on(struct link *l, struct upstream *u)
 
 static void wait_on(struct link *l, struct upstream *u)
 {
+	link_leave(u);
 	u->link = l;
-	list_remove(&u->node);
+	u->waiting = true;
+	series_add(u->pool->series, M_STREAMS_WAITING, 1);
 	list_push_back(&l->waiting, &u->node);
 }
 
@@ -209,6 +220,7 @@ static void begin_closing(struct link *l)
 static void on_goaway(struct link *l, const struct h2_event *ev)
 {
 	int len = ev->debug_len < 60 ? (int)ev->debug_len : 60;
+	l->goaway = true;
 	snprintf(l->why, sizeof(l->why), "endpoint %s sent GOAWAY %s%s%.*s", l->endpoint->address,
 		h2_code_name(ev->code), len ? ": " : "", len, ev->debug ? ev->debug : "");
 	begin_closing(l);
@@ -269,11 +281,14 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	case H2_EV_DRAINED:
 		break;
 	}
-	if (!io->dead && !io->finishing) {
-		note_blocked(l);
-		if (h2_conn_ids_left(io->h2) < LINK_IDS_RESERVE)
-			begin_closing(l);
-	}
+	if (!io->dead && !io->finishing && h2_conn_ids_left(io->h2) < LINK_IDS_RESERVE)
+		begin_closing(l);
+}
+
+static void on_flushed(struct h2io *io)
+{
+	if (io->h2 && !io->finishing)
+		note_blocked(link_of(io));
 }
 
 /* ---- ending ---- */
@@ -343,6 +358,7 @@ static const struct h2io_ops link_ops = {
 	.event = on_event,
 	.raw = on_raw,
 	.writable = on_writable,
+	.flushed = on_flushed,
 	.lost = on_lost,
 	.destroy = on_destroy,
 };

@@ -27,6 +27,7 @@ struct link {
 	struct list waiting;       /* of struct upstream: no stream yet */
 	struct list active;        /* of struct upstream: with a stream */
 	uint64_t blocked_since_ns; /* 0 = not blocked on the connection window */
+	bool goaway;               /* the peer's has come */
 	bool split;    /* blocked for LINK_BLOCKED_NS: takes no new streams while it lasts */
 	char why[160]; /* what ended it, for its calls */
 };
@@ -34,6 +35,7 @@ struct link {
 /* Puts the attempt on a link of `e`, opening one when needed: it is started at once or waits. On
  * failure the attempt is on no link and *why names the cause. */
 int link_enqueue(struct pool_endpoint *e, struct upstream *u, const char **why) MUST_USE;
+void link_leave(struct upstream *u); /* takes the attempt off its link's lists */
 bool link_any_ready(const struct pool_endpoint *e);
 void link_retire(struct link *l); /* no new calls; closes with its last */
 void link_stream_ended(

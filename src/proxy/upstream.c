@@ -72,8 +72,7 @@ static void leave_link(struct upstream *u)
 	struct link *l = u->link;
 	if (!l)
 		return;
-	list_remove(&u->node);
-	u->link = NULL;
+	link_leave(u);
 	atomic_fetch_sub_explicit(&u->endpoint->shared->streams, 1, memory_order_relaxed);
 	if (u->stream) {
 		h2_stream_set_user(u->stream, NULL);

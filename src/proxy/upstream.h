@@ -30,6 +30,7 @@ struct upstream {
 	uint8_t *held;            /* the request's content so far, until commit */
 	uint32_t held_len, held_cap;
 	bool request_ended;      /* END has come from the client */
+	bool waiting;            /* in link->waiting */
 	bool committed;          /* nothing is held any more */
 	uint64_t sent, credited; /* bytes admitted by this attempt; returned to the client in all */
 	uint64_t tried;          /* endpoints, by index modulo 64 */

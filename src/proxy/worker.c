@@ -194,6 +194,16 @@ static void budget_check(struct worker *w)
 		front_cut_heaviest(w);
 }
 
+/* Superseded and without calls: gone. */
+static void drop_old_generations(struct worker *w)
+{
+	LIST_FOR_EACH_SAFE (node, &w->generations) {
+		struct generation *old = CONTAINER_OF(node, struct generation, node);
+		if (old != w->current && old->base.calls == 0)
+			drop_generation(w, old);
+	}
+}
+
 static void turn(struct worker *w)
 {
 	/* With credit stopped another worker's fall must be noticed: look again soon. */
@@ -207,6 +217,8 @@ static void turn(struct worker *w)
 	budget_check(w);
 	h2io_flush_all(w);
 	call_reap(&w->env);
+	if (w->generations.next != w->generations.prev)
+		drop_old_generations(w);
 	h2io_reap(w);
 	DEBUG_ASSERT(w->env.started == w->env.completed + w->env.calls);
 	atomic_store_explicit(&w->cell->heartbeat_ns, w->loop.now_ns, memory_order_relaxed);
