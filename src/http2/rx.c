@@ -58,7 +58,8 @@ static bool part_fill(struct h2_conn *c, uint32_t need)
 		rx->part = bytes;
 		rx->part_cap = cap;
 	}
-	memcpy(part_bytes(rx) + rx->part_len, rx->in.at, take);
+	if (take)
+		memcpy(part_bytes(rx) + rx->part_len, rx->in.at, take);
 	rx->part_len = have;
 	rx->in.at += take;
 	rx->in.len -= take;
@@ -387,6 +388,8 @@ static enum h2_rx_step step_preface(struct h2_conn *c)
 	uint32_t n = H2_PREFACE_BYTES - rx->preface_len;
 	if (n > rx->in.len)
 		n = rx->in.len;
+	if (n == 0)
+		return H2_STEP_WAIT; /* polled before anything was fed: there is no slice yet */
 	if (memcmp(rx->in.at, h2_preface + rx->preface_len, n) != 0)
 		return died(c, H2_FAULT_BAD_PREFACE);
 	rx->in.at += n;
