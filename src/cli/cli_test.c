@@ -1,0 +1,364 @@
+/* Each verb through cli_main, in a process of its own with its output caught. */
+#include "cli/cli.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <pty.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tap.h"
+
+struct result {
+	int status;
+	char out[65536], err[65536];
+};
+
+/* A listening socket of this process: a child that kept it would keep it open. */
+static int close_in_child = -1;
+
+/* What main would be told to run, as text. */
+static int run_says_what_it_got(const struct run_options *o)
+{
+	printf("run %s at level %d\n", o->config_file, (int)o->log_level);
+	return 7;
+}
+
+static void slurp(int fd, char *out, size_t cap)
+{
+	ssize_t n = pread(fd, out, cap - 1, 0);
+	out[n > 0 ? n : 0] = '\0';
+	close(fd);
+}
+
+static int call(const char *const *words)
+{
+	if (close_in_child >= 0)
+		close(close_in_child);
+	char *argv[16] = {(char *)(uintptr_t) "weir"};
+	int argc = 1;
+	for (; words[argc - 1]; argc++)
+		argv[argc] = (char *)(uintptr_t)words[argc - 1];
+	return cli_main(argc, argv, run_says_what_it_got);
+}
+
+static struct result weir(const char *const *words)
+{
+	static struct result r;
+	int out = memfd_create("out", MFD_CLOEXEC), err = memfd_create("err", MFD_CLOEXEC), status;
+	r = (struct result){.status = -1};
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(out, STDOUT_FILENO);
+		dup2(err, STDERR_FILENO);
+		exit(call(words));
+	}
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+		r.status = WEXITSTATUS(status);
+	slurp(out, r.out, sizeof(r.out));
+	slurp(err, r.err, sizeof(r.err));
+	return r;
+}
+#define WEIR(...) weir((const char *const[]){__VA_ARGS__, NULL})
+
+static unsigned lines(const char *text)
+{
+	unsigned n = 0;
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+TEST(check_says_what_a_good_file_has)
+{
+	struct result r = WEIR("check", "--config", EXAMPLES "/gateway.yaml");
+	CHECK_EQ(r.status, 0);
+	CHECK_STR(r.out, EXAMPLES "/gateway.yaml: ok (1 listener, 5 routes, 4 clusters)\n");
+	CHECK_STR(r.err, "");
+	r = WEIR("check", "--config=" EXAMPLES "/sidecar.yaml");
+	CHECK_EQ(r.status, 0);
+	CHECK_STR(r.out, EXAMPLES "/sidecar.yaml: ok (1 listener, 1 route, 1 cluster)\n");
+}
+
+TEST(check_prints_every_error_of_a_bad_file)
+{
+	struct result r = WEIR("check", "--config", CONFIG_BAD_DIR "/many-errors-in-one-run.yaml");
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.out, "");
+	CHECK_EQ(lines(r.err), 17);
+	CHECK(!strncmp(r.err, CONFIG_BAD_DIR "/many-errors-in-one-run.yaml:1:10: workers: ",
+		strlen(CONFIG_BAD_DIR) + 44));
+	r = WEIR("check", "--config", "/nonexistent.yaml");
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.err, "/nonexistent.yaml: cannot be read: No such file or directory\n");
+}
+
+TEST(run_is_given_its_options)
+{
+	struct result r = WEIR("run", "--config", "a.yaml");
+	CHECK_EQ(r.status, 7);
+	CHECK_STR(r.out, "run a.yaml at level 1\n");
+	r = WEIR("run", "--log-level=debug", "--config=b.yaml");
+	CHECK_EQ(r.status, 7);
+	CHECK_STR(r.out, "run b.yaml at level 0\n");
+}
+
+TEST(version_is_one_line)
+{
+	struct result r = WEIR("version");
+	CHECK_EQ(r.status, 0);
+	CHECK_EQ(lines(r.out), 1);
+	CHECK(!strncmp(r.out, "weir " WEIR_VERSION " (", sizeof("weir " WEIR_VERSION " (") - 1));
+	CHECK_STR(WEIR("--version").out, r.out);
+}
+
+TEST(help_tells_of_every_verb_and_option)
+{
+	struct result r = WEIR("--help");
+	CHECK_EQ(r.status, 0);
+	CHECK(strstr(r.out, "\n  run ") && strstr(r.out, "\n  check ") &&
+		strstr(r.out, "\n  top ") && strstr(r.out, "\n  version ") &&
+		strstr(r.out, "\n  help "));
+	CHECK_STR(WEIR("help").out, r.out);
+	r = WEIR("help", "top");
+	CHECK_EQ(r.status, 0);
+	CHECK(strstr(
+		r.out, "Usage: weir top [--admin ADDR] [--interval TIME] [--once] [--json]\n"));
+	CHECK(strstr(r.out, "(default 127.0.0.1:9901)"));
+	CHECK_STR(WEIR("top", "--help").out, r.out);
+	CHECK(strstr(WEIR("run", "-h").out, "Usage: weir run --config FILE [--log-level LEVEL]\n"));
+}
+
+/* One line on stderr, nothing on stdout, exit status 2. */
+static void check_usage(struct result r, const char *want)
+{
+	CHECK_EQ(r.status, 2);
+	CHECK_STR(r.out, "");
+	CHECK_STR(r.err, want);
+}
+
+TEST(a_wrong_command_line_gets_one_line)
+{
+	check_usage(weir((const char *const[]){NULL}),
+		"weir: a command is missing, expected one of run, check, top, version, help\n");
+	check_usage(WEIR("chekc"),
+		"weir: unknown command \"chekc\", expected one of run, check, top, "
+		"version, help; did you mean \"check\"?\n");
+	check_usage(WEIR("frobnicate"), "weir: unknown command \"frobnicate\", expected one of "
+					"run, check, top, version, help\n");
+	check_usage(WEIR("help", "tpo"),
+		"weir: unknown command \"tpo\", expected one of run, check, "
+		"top, version, help; did you mean \"top\"?\n");
+	check_usage(WEIR("check"), "weir check: --config FILE is missing\n");
+	check_usage(
+		WEIR("check", "--config"), "weir check: --config needs a value: --config FILE\n");
+	check_usage(
+		WEIR("check", "--config="), "weir check: --config needs a value: --config FILE\n");
+	check_usage(WEIR("check", "--confg", "a"),
+		"weir check: unknown option \"--confg\"; did you mean \"--config\"?\n");
+	check_usage(WEIR("check", "--verbose"),
+		"weir check: unknown option \"--verbose\"; see weir help check\n");
+	check_usage(WEIR("check", "a.yaml"),
+		"weir check: unexpected argument \"a.yaml\"; did you mean --config?\n");
+	check_usage(
+		WEIR("check", "--config", "a", "--config", "b"), "weir check: --config twice\n");
+	check_usage(WEIR("version", "x"), "weir version: unexpected argument \"x\"\n");
+	check_usage(WEIR("top", "--once=1"), "weir top: --once takes no value\n");
+	check_usage(WEIR("run", "--config", "a", "--log-level", "loud"),
+		"weir run: --log-level: expected one of debug, info, warn, error, got \"loud\"\n");
+	check_usage(WEIR("top", "--admin", "localhost:9901"),
+		"weir top: --admin: expected an address IP:PORT such as 127.0.0.1:9901, got "
+		"\"localhost:9901\" (names come with DNS discovery); did you mean "
+		"\"127.0.0.1:9901\"?\n");
+	check_usage(WEIR("top", "--interval", "0"), "weir top: --interval: expected a duration "
+						    "such as 1s, from 100ms to 1h, got \"0\"\n");
+}
+
+TEST(a_full_disk_behind_stdout_is_a_failure)
+{
+	int status;
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (!freopen("/dev/full", "w", stdout))
+			exit(9);
+		exit(call((const char *const[]){"version", NULL}));
+	}
+	REQUIRE(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+}
+
+/* An admin address that answers /metrics with these pages, one a connection; then it is gone. */
+struct admin {
+	int fd;
+	char address[32];
+	const char *const *pages; /* NULL ends them */
+	const char *head;
+	pthread_t thread;
+};
+static const char OK[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ";
+
+static void *admin_serve(void *arg)
+{
+	struct admin *a = arg;
+	for (const char *const *page = a->pages; *page; page++) {
+		char request[2048] = "", head[256];
+		size_t len = 0;
+		int fd = accept(a->fd, NULL, NULL);
+		while (!strstr(request, "\r\n\r\n")) {
+			ssize_t n = read(fd, request + len, sizeof(request) - 1 - len);
+			if (n <= 0)
+				break;
+			len += (size_t)n;
+		}
+		int n = snprintf(head, sizeof(head), "%s%zu\r\n\r\n", a->head, strlen(*page));
+		if (write(fd, head, (size_t)n) != n ||
+			write(fd, *page, strlen(*page)) != (ssize_t)strlen(*page))
+			printf("# short write\n");
+		close(fd);
+	}
+	close(a->fd);
+	return NULL;
+}
+
+static bool admin_start(struct admin *a, const char *const *pages)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	a->pages = pages;
+	if (!a->head)
+		a->head = OK;
+	a->fd = close_in_child = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	for (uint16_t port = 21200; port < 21300; port++) {
+		in.sin_port = htons(port);
+		snprintf(a->address, sizeof(a->address), "127.0.0.1:%u", port);
+		if (bind(a->fd, (struct sockaddr *)&in, sizeof(in)) == 0)
+			return listen(a->fd, 8) == 0 &&
+			       pthread_create(&a->thread, NULL, admin_serve, a) == 0;
+	}
+	return false;
+}
+
+static void admin_stop(struct admin *a)
+{
+	pthread_join(a->thread, NULL);
+	close_in_child = -1;
+}
+
+static const char *const TWO_PAGES[] = {"grpc_stream_sent_messages_total{rt_route=\"chat\",grpc_"
+					"service=\"s\",grpc_method=\"m\"} 5\n",
+	"grpc_stream_sent_messages_total{rt_route=\"chat\",grpc_service=\"s\",grpc_method=\"m\"} "
+	"50000\n",
+	NULL};
+
+TEST(top_once_prints_one_table_with_rates)
+{
+	struct admin a = {0};
+	REQUIRE(admin_start(&a, TWO_PAGES));
+	struct result r = WEIR("top", "--once", "--interval", "100ms", "--admin", a.address);
+	admin_stop(&a);
+	CHECK_EQ(r.status, 0);
+	CHECK_STR(r.err, "");
+	CHECK_EQ(lines(r.out), 6);
+	CHECK(strstr(r.out, "\nROUTE, METHOD "));
+	CHECK(strstr(r.out, "\nchat "));
+	CHECK(strstr(r.out, "\n  s/m "));
+	CHECK(!strstr(r.out, "\033"));
+	CHECK(!strstr(r.out, " - ")); /* rates are numbers */
+}
+
+TEST(top_json_prints_one_object)
+{
+	struct admin a = {0};
+	REQUIRE(admin_start(&a, TWO_PAGES));
+	struct result r = WEIR("top", "--once", "--json", "--interval=100ms", "--admin", a.address);
+	admin_stop(&a);
+	CHECK_EQ(r.status, 0);
+	CHECK_EQ(lines(r.out), 1);
+	CHECK(strstr(r.out, "\"route\":\"chat\""));
+	CHECK(strstr(r.out, "\"sent_messages\":50000,"));
+	CHECK(!strstr(r.out, "null"));
+}
+
+TEST(top_ends_when_the_process_it_watches_is_gone)
+{
+	struct admin a = {0};
+	REQUIRE(admin_start(&a, TWO_PAGES));
+	struct result r = WEIR("top", "--interval", "100ms", "--admin", a.address);
+	admin_stop(&a);
+	char want[128];
+	snprintf(want, sizeof(want), "weir top: %s: Connection refused\n", a.address);
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.err, want);
+	CHECK_EQ(lines(r.out), 14); /* two tables, each with an empty line behind it */
+}
+
+TEST(top_says_why_there_is_no_page)
+{
+	static const char *const html[] = {"<html>\n", NULL};
+	struct result r = WEIR("top", "--admin", "127.0.0.1:1");
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.out, "");
+	CHECK_STR(r.err, "weir top: 127.0.0.1:1: Connection refused\n");
+
+	struct admin a = {0};
+	char want[128];
+	REQUIRE(admin_start(&a, html));
+	r = WEIR("top", "--admin", a.address);
+	admin_stop(&a);
+	snprintf(want, sizeof(want),
+		"weir top: %s: line 1 of /metrics: not in the Prometheus text format\n", a.address);
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.err, want);
+
+	a = (struct admin){.head = "HTTP/1.1 404 Not Found\r\nContent-Length: "};
+	REQUIRE(admin_start(&a, html));
+	r = WEIR("top", "--admin", a.address);
+	admin_stop(&a);
+	snprintf(want, sizeof(want), "weir top: %s: HTTP status 404 for /metrics\n", a.address);
+	CHECK_STR(r.err, want);
+}
+
+/* Reads from the terminal into `out` until `until` appears in it. */
+static bool expect(int tty, char *out, size_t cap, const char *until)
+{
+	size_t len = strlen(out);
+	while (!strstr(out, until) && len < cap - 1) {
+		ssize_t n = read(tty, out + len, cap - 1 - len);
+		if (n <= 0)
+			return false;
+		len += (size_t)n;
+		out[len] = '\0';
+	}
+	return strstr(out, until) != NULL;
+}
+
+TEST(top_draws_on_a_terminal_until_q_and_leaves_it_as_it_was)
+{
+	static const char *const page[] = {"grpc_streams_active{rt_route=\"chat\"} 1\n", NULL};
+	struct winsize size = {.ws_row = 24, .ws_col = 80};
+	struct admin a = {0};
+	char out[65536] = "";
+	int tty, status;
+	REQUIRE(admin_start(&a, page));
+	fflush(stdout);
+	pid_t pid = forkpty(&tty, NULL, NULL, &size);
+	if (pid == 0)
+		exit(call((const char *const[]){
+			"top", "--interval", "1h", "--admin", a.address, NULL}));
+	REQUIRE(pid > 0);
+	CHECK(expect(tty, out, sizeof(out), "\033[J"));
+	CHECK(strstr(out, "\033[?1049h"));
+	CHECK(strstr(out, "; q quits"));
+	CHECK(strstr(out, "\nchat "));
+	CHECK_EQ(write(tty, "q", 1), 1);
+	CHECK(expect(tty, out, sizeof(out), "\033[?1049l"));
+	CHECK(strstr(out, "\033[?25h"));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	admin_stop(&a);
+	close(tty);
+}
+
+TAP_MAIN()
