@@ -3,7 +3,8 @@
  * What it is: an ordered list of name/value pairs. Pseudo-headers are fields too (":path"), in
  * front. Names are lower case. Bytes live in chunks of the section's own arena and never move,
  * names of known tokens point into the token table, so a field's pointers are good as long as the
- * section is. What it is not: validated; the engines validate what they decode.
+ * section is.
+ * What it is not: validated; the engines validate what they decode.
  *
  * Owner: whoever holds the pointer; an event that carries fields gives them away.
  * Threads: one. fields_create takes from a small thread-local cache (no allocation in the steady
@@ -19,8 +20,8 @@
 #include "http/token.h"
 
 enum {
-	FIELD_NEVER_INDEX =
-		1, /* came as a never-indexed literal: must leave as one (RFC 7541 6.2.3) */
+	/* came as a never-indexed literal: must leave as one (RFC 7541 6.2.3) */
+	FIELD_NEVER_INDEX = 1,
 };
 
 #define FIELD_BYTES 32u /* what RFC 9113 6.5.2 adds for each field */
@@ -74,8 +75,8 @@ struct fields *fields_copy(const struct fields *f) MUST_USE;
 const struct field *fields_get(const struct fields *f, enum token t);
 const struct field *fields_find(const struct fields *f, const void *name, size_t name_len);
 bool fields_has(const struct fields *f, enum token t);
-bool field_is(const struct field *field,
-	const char *value); /* exact, case-sensitive; NULL field: false */
+/* Exact, case-sensitive; NULL field: false. */
+bool field_is(const struct field *field, const char *value);
 /* Replaces the value of the first field with this token, or appends it. ERR_NOMEM. */
 int fields_set(struct fields *f, enum token t, const void *value, size_t value_len) MUST_USE;
 /* Removes every field with this token (keeps the order); how many there were. */

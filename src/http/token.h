@@ -11,9 +11,8 @@
  *                 traceparent, grpc-timeout, content-length, date, :path of GET with a query is
  *                 decided by the encoder ...)
  *   TF_SECRET     never-indexed literal (RFC 7541 7.1.3) and redacted in every log: authorization,
- *                 cookie shorter than 20 bytes is decided by the encoder, set-cookie,
- * proxy-authorization TF_SINGLE     may appear at most once (pseudo-headers, content-length,
- * content-type, te, host) */
+ *                 set-cookie, proxy-authorization (of cookie, the encoder decides by length)
+ *   TF_SINGLE     may appear at most once (pseudo-headers, content-length, content-type, te) */
 #ifndef WEIR_HTTP_TOKEN_H
 #define WEIR_HTTP_TOKEN_H
 #include <stdint.h>

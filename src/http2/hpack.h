@@ -5,11 +5,11 @@
  * table or from a dynamic entry carries its token and hash without a look-up.
  * What it does not: judge fields (rx does), keep time, allocate per field in the steady state.
  *
- * Encoder's policy (in full: hpack_enc.c): static matches; dynamic table for names and values of low
- * cardinality; tokens with TF_NO_INDEX (after the first, which is added for its name) and long values
- * (over a quarter of the table) as literals without indexing; TF_SECRET, short cookies and
- * FIELD_NEVER_INDEX as never-indexed literals; Huffman where it is shorter, but not for values under 64
- * bytes that stay out of the table.
+ * Encoder's policy (in full: hpack_enc.c): static matches; dynamic table for names and values of
+ * low cardinality; tokens with TF_NO_INDEX (after the first, which is added for its name) and long
+ * values (over a quarter of the table) as literals without indexing; TF_SECRET, short cookies and
+ * FIELD_NEVER_INDEX as never-indexed literals; Huffman where it is shorter, but not for values
+ * under 64 bytes that stay out of the table.
  *
  * Owner: one of each for a connection. One thread.
  * Errors: ERR_PROTOCOL (a COMPRESSION_ERROR for the connection), ERR_NOMEM (ends the connection:

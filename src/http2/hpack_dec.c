@@ -103,21 +103,26 @@ static inline int copy_entry(const struct hpack_table *t, const struct hpack_ent
 	return 0;
 }
 
-/* 6.1: fields that are wholly in the tables, as many as follow each other. */
+/* 6.1: fields that are wholly in the tables, as many as follow each other. Nothing enters the table
+ * meanwhile, so what is read of it, and where the block is, stays in registers. */
 static int decode_indexed(struct hpack_decoder *d, struct block *b)
 {
 	struct fields *out = b->out;
+	const struct hpack_entry *entries = d->table.entries;
+	const uint32_t count = hpack_table_count(&d->table), mask = d->table.cap - 1;
+	const uint32_t newest = d->table.next_seq - 1;
+	const uint8_t *at = b->at, *const end = b->end;
 	do {
-		uint32_t index;
 		const struct hpack_entry *e = NULL;
-		if (UNLIKELY(hpack_int_decode(&b->at, b->end, 7, &index)))
-			return ERR_PROTOCOL;
 		const struct field *f;
+		uint32_t index;
+		if (UNLIKELY(hpack_int_decode(&at, end, 7, &index)))
+			return ERR_PROTOCOL;
 		if (index > HPACK_STATIC_COUNT) {
 			index -= HPACK_STATIC_COUNT + 1;
-			if (UNLIKELY(index >= hpack_table_count(&d->table))) /* 2.3.3 */
+			if (UNLIKELY(index >= count)) /* 2.3.3 */
 				return ERR_PROTOCOL;
-			e = hpack_table_entry(&d->table, d->table.next_seq - 1 - index);
+			e = &entries[(newest - index) & mask];
 			f = &e->f;
 		} else {
 			if (UNLIKELY(index == 0))
@@ -135,7 +140,8 @@ static int decode_indexed(struct hpack_decoder *d, struct block *b)
 			return ERR_NOMEM;
 		out->count++;
 		out->list_bytes = (uint32_t)sum;
-	} while (b->at < b->end && *b->at & 0x80);
+	} while (at < end && *at & 0x80);
+	b->at = at;
 	return 0;
 }
 

@@ -275,7 +275,8 @@ static uint8_t *write_new(
 }
 
 /* Any field, by the rules above in their order. */
-static uint8_t *write_field(struct hpack_encoder *e, const struct field *f, uint8_t *out)
+__attribute__((noinline)) static uint8_t *write_field(
+	struct hpack_encoder *e, const struct field *f, uint8_t *out)
 {
 	unsigned flags = hpack_names[f->token].flags;
 	if (is_secret(f, flags))
@@ -290,30 +291,72 @@ static uint8_t *write_field(struct hpack_encoder *e, const struct field *f, uint
 	return write_new(e, f, hash, out);
 }
 
-/* The short way for a field whose hash says where it came from; 0 where it does not apply. Secrets
- * can't be met in the dynamic table; but for those that are secret only by their flag. */
-static inline uint32_t find_by_hash(const struct hpack_encoder *e, const struct field *f)
+/* What the short way below reads of the encoder, kept in registers: the bytes that are written
+ * might otherwise, for all the compiler knows, change any of it. */
+struct view {
+	const uint32_t *by_hash;
+	const struct hpack_entry *entries;
+	const uint8_t *bytes;
+	uint64_t base_pos;
+	uint32_t bucket_mask, mask, first_seq, count,
+		first_index; /* the index of entry 0, as it were */
+};
+
+static struct view view_of(const struct hpack_encoder *e)
 {
-	if (f->flags & FIELD_NEVER_INDEX)
+	const struct hpack_table *t = &e->table;
+	return (struct view){
+		.by_hash = e->by_hash,
+		.entries = t->entries,
+		.bytes = t->bytes,
+		.base_pos = t->base_pos,
+		.bucket_mask = e->bucket_mask,
+		.mask = t->cap - 1,
+		.first_seq = t->first_seq,
+		.count = hpack_table_count(t),
+		.first_index = index_of(e, 0),
+	};
+}
+
+/* The short way, for a field whose hash says where it came from and that is the first of its
+ * bucket; 0 where it does not apply. Secrets never enter the table, but some are secret only by
+ * their flag. */
+static inline uint32_t find_by_hash(const struct view *v, const struct field *f)
+{
+	uint32_t hash = f->hash;
+	if (UNLIKELY(f->flags & FIELD_NEVER_INDEX))
 		return 0;
-	if (f->hash > HPACK_STATIC_COUNT)
-		return find_entry(e, f, f->hash);
-	const struct field *known = &hpack_static[f->hash];
-	return f->value == known->value && f->value_len == known->value_len &&
-			       f->token == known->token
-		       ? f->hash
-		       : 0;
+	if (hash <= HPACK_STATIC_COUNT) {
+		const struct field *known = &hpack_static[hash];
+		bool same = f->value == known->value && f->value_len == known->value_len &&
+			    f->token == known->token;
+		return same ? hash : 0;
+	}
+	uint32_t seq = v->by_hash[hash >> 8 & v->bucket_mask];
+	for (unsigned probe = 0; probe < HPACK_PROBES && seq - v->first_seq < v->count; probe++) {
+		const struct hpack_entry *at = &v->entries[seq & v->mask];
+		if (LIKELY(at->f.hash == hash && at->f.token == f->token &&
+			    at->f.value_len == f->value_len && f->token != TOKEN_OTHER &&
+			    hpack_same_bytes(
+				    v->bytes + (at->pos - v->base_pos), f->value, f->value_len)))
+			return v->first_index - seq;
+		seq = at->older_hash;
+	}
+	return 0;
 }
 
 size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out)
 {
 	uint8_t *at = write_size_updates(e, out);
+	struct view v = view_of(e);
 	for (const struct field *field = f->list, *end = field + f->count; field < end; field++) {
-		uint32_t index = find_by_hash(e, field);
-		if (LIKELY(index && index < 0x7f))
+		uint32_t index = find_by_hash(&v, field);
+		if (LIKELY(index && index < 0x7f)) {
 			*at++ = (uint8_t)(0x80 | index);
-		else
+		} else {
 			at = write_field(e, field, at);
+			v = view_of(e);
+		}
 	}
 	return (size_t)(at - out);
 }

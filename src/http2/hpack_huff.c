@@ -127,28 +127,41 @@ static inline uint32_t load_be(const uint8_t *in, size_t len)
 	return word;
 }
 
+/* The bits of the code that `acc` begins with. */
+static inline unsigned next_code(uint64_t acc, unsigned *symbol)
+{
+	struct short_code s = short_codes[acc >> 56];
+	*symbol = s.symbol;
+	return LIKELY(s.bits) ? s.bits : long_code((uint32_t)(acc >> 32), symbol);
+}
+
 long hpack_huff_decode(const uint8_t *in, size_t len, char *out)
 {
 	char *start = out;
 	uint64_t acc = 0; /* the next `n` bits, left-aligned, zeros below */
-	unsigned n = 0;
+	unsigned n = 0, bits, symbol;
 	for (;;) {
-		if (n < 32 && len) { /* 32 bits hold any code */
+		if (len) {
 			unsigned bytes = len < 4 ? (unsigned)len : 4;
 			acc |= (uint64_t)load_be(in, len) << (32 - n);
 			n += bytes * 8;
 			in += bytes;
 			len -= bytes;
 		}
-		struct short_code s = short_codes[acc >> 56];
-		unsigned bits = s.bits, symbol = s.symbol;
-		if (UNLIKELY(bits == 0)) {
-			bits = long_code((uint32_t)(acc >> 32), &symbol);
-			if (symbol == EOS && bits <= n) /* 5.2: an error inside a string */
-				return ERR_PROTOCOL;
-		}
-		if (UNLIKELY(bits > n)) /* only at the end of the input */
+		if (n < 32)
 			break;
+		do { /* 32 bits hold any code */
+			bits = next_code(acc, &symbol);
+			if (UNLIKELY(symbol == EOS)) /* 5.2: an error inside a string */
+				return ERR_PROTOCOL;
+			*out++ = (char)symbol;
+			acc <<= bits;
+			n -= bits;
+		} while (n >= 32);
+	}
+	while ((bits = next_code(acc, &symbol)) <= n) {
+		if (UNLIKELY(symbol == EOS))
+			return ERR_PROTOCOL;
 		*out++ = (char)symbol;
 		acc <<= bits;
 		n -= bits;

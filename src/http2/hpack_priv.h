@@ -102,6 +102,24 @@ static inline uint64_t hpack_hash_name(enum token t, const char *name, uint32_t 
 	return t != TOKEN_OTHER ? hpack_mix(t + 1u, 0) : hpack_hash_bytes(0x77656972u, name, len);
 }
 
+/* memcmp for what mostly is equal and short: no call. */
+static inline bool hpack_same_bytes(const void *a, const void *b, uint32_t len)
+{
+	const char *x = a, *y = b;
+	uint64_t v, w;
+	if (UNLIKELY(len < 8))
+		return !memcmp(x, y, len);
+	for (uint32_t at = 0; at + 8 < len; at += 8) {
+		memcpy(&v, x + at, 8);
+		memcpy(&w, y + at, 8);
+		if (v != w)
+			return false;
+	}
+	memcpy(&v, x + len - 8, 8); /* the last eight, some of them again */
+	memcpy(&w, y + len - 8, 8);
+	return v == w;
+}
+
 /* What `struct field` carries as its hash: of name and value, or, for a field that came from the
  * static table, its index there. */
 static inline uint32_t hpack_hash(const struct field *f)
