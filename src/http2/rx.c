@@ -43,6 +43,8 @@ static bool part_fill(struct h2_conn *c, uint32_t need)
 	uint32_t take = need - rx->part_len;
 	if (take > rx->in.len)
 		take = rx->in.len;
+	if (take == 0)
+		return false;
 	uint32_t have = rx->part_len + take, cap = rx->part ? rx->part_cap : sizeof(rx->part_small);
 	if (have > cap) {
 		cap = have + have / 2 > PART_FIRST_BYTES ? have + have / 2 : PART_FIRST_BYTES;
