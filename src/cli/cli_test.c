@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "http/fields.h"
 #include "tap.h"
 
 struct result {
@@ -33,15 +35,20 @@ static void slurp(int fd, char *out, size_t cap)
 	close(fd);
 }
 
-static int call(const char *const *words)
+/* The verb, in a child: its end too. A leak is a status of its own. */
+static _Noreturn void call(const char *const *words)
 {
-	if (close_in_child >= 0)
-		close(close_in_child);
 	char *argv[16] = {(char *)(uintptr_t) "weir"};
 	int argc = 1;
+	long before = mem_live_blocks();
+	if (close_in_child >= 0)
+		close(close_in_child);
 	for (; words[argc - 1]; argc++)
 		argv[argc] = (char *)(uintptr_t)words[argc - 1];
-	return cli_main(argc, argv, run_says_what_it_got);
+	int status = cli_main(argc, argv, run_says_what_it_got);
+	fflush(stdout);
+	fields_cache_purge();
+	_exit(mem_live_blocks() == before ? status : 98);
 }
 
 static struct result weir(const char *const *words)
@@ -54,7 +61,7 @@ static struct result weir(const char *const *words)
 	if (pid == 0) {
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
-		exit(call(words));
+		call(words);
 	}
 	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
 		r.status = WEXITSTATUS(status);
@@ -184,8 +191,8 @@ TEST(a_full_disk_behind_stdout_is_a_failure)
 	pid_t pid = fork();
 	if (pid == 0) {
 		if (!freopen("/dev/full", "w", stdout))
-			exit(9);
-		exit(call((const char *const[]){"version", NULL}));
+			_exit(9);
+		call((const char *const[]){"version", NULL});
 	}
 	REQUIRE(waitpid(pid, &status, 0) == pid);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
@@ -346,8 +353,7 @@ TEST(top_draws_on_a_terminal_until_q_and_leaves_it_as_it_was)
 	fflush(stdout);
 	pid_t pid = forkpty(&tty, NULL, NULL, &size);
 	if (pid == 0)
-		exit(call((const char *const[]){
-			"top", "--interval", "1h", "--admin", a.address, NULL}));
+		call((const char *const[]){"top", "--interval", "1h", "--admin", a.address, NULL});
 	REQUIRE(pid > 0);
 	CHECK(expect(tty, out, sizeof(out), "\033[J"));
 	CHECK(strstr(out, "\033[?1049h"));

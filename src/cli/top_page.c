@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 enum { LABELS_MAX = 16, NAME_MAX_BYTES = 128 };
+#define VALUE_MAX 2e19 /* above 2^64 */
 
 /* The families that rows are made of, and their place in the counts. */
 static const struct family {
@@ -131,6 +132,9 @@ static bool read_sample(struct sample *s, const char *at, const char *end)
 	number[len] = '\0';
 	char *behind;
 	s->value = strtod(number, &behind);
+	/* NaN, infinities and what no 64-bit counter can be would spoil sums and JSON. */
+	if (!(s->value > -VALUE_MAX && s->value < VALUE_MAX))
+		s->value = 0;
 	return *behind == '\0';
 }
 

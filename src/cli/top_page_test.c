@@ -103,6 +103,19 @@ TEST(lines_that_are_no_samples_are_refused_with_their_number)
 	}
 }
 
+TEST(values_that_are_no_counts_are_zero)
+{
+	static const char *const odd[] = {"NaN", "+Inf", "-Inf", "1e300", "-1e300"};
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		struct top_page p;
+		char text[128];
+		snprintf(text, sizeof(text), "grpc_streams_active{rt_route=\"r\"} %s\n", odd[i]);
+		CHECK_EQ(parse(&p, text), 0);
+		CHECK(p.count == 1 && p.rows[0]->now.active == 0);
+		top_page_fini(&p);
+	}
+}
+
 TEST(rates_are_differences_over_time)
 {
 	struct top_page a, b;
