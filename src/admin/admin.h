@@ -1,7 +1,17 @@
-/* admin.h - the admin pages, a terminus; and how it learns about rooms that it may not include: main registers providers.
+/* admin.h - the admin pages, a terminus; and how it learns about rooms that it may not include:
+ * main registers hooks.
  *
- * A provider either answers at once, or gathers from the workers and calls `done` later, on the control
- * thread, at the latest at the deadline. Owner: main. Threads: control only. */
+ *   GET /               what there is
+ *   GET /metrics        Prometheus text; OpenMetrics when Accept prefers it
+ *   GET /live, /ready   200, or 503 and why; also as /healthz/live and /healthz/ready
+ *   GET /config         the YAML as it was loaded, below a comment with its generation
+ *   POST /drain         202, then begins to drain. Refused (403) for web pages of another origin
+ *
+ * HEAD goes wherever GET does, other methods get 405. /metrics waits for `refresh`; its call may
+ * end meanwhile. Pages leave in pieces, as the front's credit comes back. Content of requests is
+ * ignored.
+ *
+ * Owner: main. Threads: control only. Errors: without memory a call ends in 503. */
 #ifndef WEIR_ADMIN_ADMIN_H
 #define WEIR_ADMIN_ADMIN_H
 #include <stdbool.h>
@@ -13,17 +23,16 @@
 
 struct admin_hooks {
 	void *arg;
-	/* Makes workers publish what they keep outside the metrics slabs, then calls done(ctx). */
+	/* Makes workers publish what they keep outside the metrics slabs, then calls done(ctx)
+	 * once, at the latest at a deadline; at once is fine too. */
 	void (*refresh)(void *arg, void (*done)(void *ctx), void *ctx);
 	struct metrics *metrics;
-	struct config *(*config)(void *arg);           /* current, referenced */
-	bool (*ready)(void *arg, const char **why);    /* false while starting or draining */
-	bool (*live)(void *arg, const char **why);     /* false when a worker's heartbeat is old */
-	void (*drain)(void *arg);                      /* POST /drain */
+	struct config *(*config)(void *arg);        /* current, referenced */
+	bool (*ready)(void *arg, const char **why); /* false while starting or draining */
+	bool (*live)(void *arg, const char **why);  /* false when a worker's heartbeat is old */
+	void (*drain)(void *arg);                   /* POST /drain */
 };
 
-/* The terminus for calls of the admin listener: /metrics /live /ready /healthz/live /healthz/ready /config
- * /drain. `hooks` outlives it. */
 extern const struct call_terminus admin_terminus;
-void admin_init(const struct admin_hooks *hooks);
+void admin_init(const struct admin_hooks *hooks); /* `hooks` outlives every call */
 #endif

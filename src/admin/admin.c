@@ -1,0 +1,323 @@
+#include "admin/admin.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "admin/accept.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define PIECE_BYTES  65536u
+#define WINDOW_BYTES 262144u /* pushed and not yet credited */
+
+static const struct admin_hooks *hooks;
+
+/* A page on its way. */
+struct answer {
+	struct call *call; /* NULL: it ended while /metrics was being refreshed */
+	enum metrics_format format;
+	bool refreshing;
+	struct slice rest;   /* not pushed yet */
+	uint32_t uncredited; /* bytes */
+};
+
+struct page {
+	const char *path;
+	const char *methods; /* value of Allow */
+	void (*answer)(struct answer *a);
+	const char *title; /* on the index page; NULL: left out */
+};
+
+/* ---- answers ---- */
+
+static void finish(struct answer *a)
+{
+	struct call *c = a->call;
+	c->terminus_state = NULL;
+	slice_drop(&a->rest);
+	mem_free(a);
+	call_terminus_done(c);
+}
+
+/* An abort in the middle of a push frees `a`: the call knows. */
+static void push_more(struct answer *a)
+{
+	struct call *c = a->call;
+	while (c->terminus_state == a && a->rest.len && a->uncredited < WINDOW_BYTES) {
+		uint32_t n = a->rest.len < PIECE_BYTES ? a->rest.len : PIECE_BYTES;
+		struct event ev = {.kind = EVENT_DATA, .data = slice_cut(&a->rest, n)};
+		ev.end = a->rest.len == 0;
+		a->uncredited += n;
+		call_push_response(c, &ev);
+	}
+	if (c->terminus_state == a && !a->rest.len)
+		finish(a);
+}
+
+/* RFC 9110 5.6.7; names by hand, whatever the locale. */
+static void http_date(uint64_t wall_ns, char out[40])
+{
+	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char months[][4] = {
+		"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	time_t seconds = (time_t)(wall_ns / NS_PER_SEC);
+	struct tm t;
+	gmtime_r(&seconds, &t);
+	snprintf(out, 40, "%s, %02u %s %04u %02u:%02u:%02u GMT", days[t.tm_wday % 7],
+		(unsigned)t.tm_mday % 100, months[t.tm_mon % 12],
+		(unsigned)(t.tm_year + 1900) % 10000, (unsigned)t.tm_hour % 100,
+		(unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
+}
+
+static struct fields *make_head(
+	const struct call *c, const char *status, const char *type, const char *allow, size_t len)
+{
+	char length[24], date[40];
+	struct fields *f = fields_create();
+	snprintf(length, sizeof length, "%zu", len);
+	http_date(c->env->wall_ns, date);
+	if (f && (fields_add_str(f, TOKEN_STATUS, status) ||
+			 fields_add_str(f, TOKEN_CONTENT_TYPE, type) ||
+			 fields_add_str(f, TOKEN_CONTENT_LENGTH, length) ||
+			 fields_add_str(f, TOKEN_DATE, date) ||
+			 fields_add_str(f, TOKEN_CACHE_CONTROL, "no-store") ||
+			 fields_add_str(f, TOKEN_X_CONTENT_TYPE_OPTIONS, "nosniff") ||
+			 (allow && fields_add_str(f, TOKEN_ALLOW, allow)))) {
+		fields_destroy(f);
+		return NULL;
+	}
+	return f;
+}
+
+/* The whole answer; `a` is gone or on its way afterwards. */
+static void answer_with(struct answer *a, const char *status, const char *type, const char *allow,
+	const char *bytes, size_t len)
+{
+	struct call *c = a->call;
+	struct event head = {.kind = EVENT_HEAD, .end = c->is_head || !len};
+	head.fields = make_head(c, status, type, allow, len);
+	if (!head.end)
+		a->rest = slice_copy(bytes, (uint32_t)len);
+	if (!head.fields || (!head.end && !a->rest.slab)) {
+		fields_destroy(head.fields);
+		call_fail(c, REASON_NO_MEMORY, "no memory for this page");
+		return;
+	}
+	call_push_response(c, &head);
+	if (c->terminus_state == a)
+		push_more(a);
+}
+
+static void answer_text(struct answer *a, const char *status, const char *allow, const char *text)
+{
+	char line[256];
+	int n = snprintf(line, sizeof line, "%s\n", text);
+	size_t len = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+	answer_with(a, status, "text/plain; charset=utf-8", allow, line, len);
+}
+
+static void answer_buf(struct answer *a, const char *type, struct buf *page)
+{
+	if (page->failed || page->len > UINT32_MAX)
+		call_fail(a->call, REASON_NO_MEMORY, "no memory for this page");
+	else
+		answer_with(a, "200", type, NULL, page->bytes, page->len);
+	buf_fini(page);
+}
+
+/* ---- pages ---- */
+
+static void refreshed(void *ctx)
+{
+	struct answer *a = ctx;
+	struct buf page;
+	if (!a->call) {
+		mem_free(a);
+		return;
+	}
+	a->refreshing = false;
+	buf_init(&page);
+	metrics_render(hooks->metrics, a->format, &page);
+	answer_buf(a,
+		a->format == METRICS_OPENMETRICS ? METRICS_TYPE_OPENMETRICS
+						 : METRICS_TYPE_PROMETHEUS,
+		&page);
+}
+
+static void answer_metrics(struct answer *a)
+{
+	a->refreshing = true;
+	hooks->refresh(hooks->arg, refreshed, a);
+}
+
+static void answer_health(struct answer *a, bool ok, const char *good, const char *why)
+{
+	answer_text(a, ok ? "200" : "503", NULL, ok ? good : why ? why : "not ready");
+}
+
+static void answer_live(struct answer *a)
+{
+	const char *why = NULL;
+	bool ok = hooks->live(hooks->arg, &why);
+	answer_health(a, ok, "live", why);
+}
+
+static void answer_ready(struct answer *a)
+{
+	const char *why = NULL;
+	bool ok = hooks->ready(hooks->arg, &why);
+	answer_health(a, ok, "ready", why);
+}
+
+static void answer_config(struct answer *a)
+{
+	struct config *config = hooks->config(hooks->arg);
+	struct buf page;
+	buf_init(&page);
+	buf_fmt(&page, "# generation %llu, loaded from ", (unsigned long long)config->generation);
+	buf_json(&page, config->file, strlen(config->file));
+	buf_char(&page, '\n');
+	buf_str(&page, config->text);
+	config_unref(config);
+	answer_buf(a, "text/yaml; charset=utf-8", &page);
+}
+
+/* The answer first: drain may close what it travels on. */
+static void answer_drain(struct answer *a)
+{
+	answer_text(a, "202", NULL, "draining");
+	hooks->drain(hooks->arg);
+}
+
+static void answer_index(struct answer *a);
+
+#define READ "GET, HEAD"
+static const struct page pages[] = {
+	{"/", READ, answer_index, NULL},
+	{"/metrics", READ, answer_metrics, "counters, in Prometheus text or OpenMetrics"},
+	{"/live", READ, answer_live, "is the process alive?"},
+	{"/ready", READ, answer_ready, "does it take new work?"},
+	{"/healthz/live", READ, answer_live, NULL},
+	{"/healthz/ready", READ, answer_ready, NULL},
+	{"/config", READ, answer_config, "the configuration in force"},
+	{"/drain", "POST", answer_drain, "POST: end in order"},
+};
+#define PAGES (sizeof pages / sizeof *pages)
+
+static void answer_index(struct answer *a)
+{
+	struct buf page;
+	buf_init(&page);
+	buf_str(&page, "<!doctype html>\n<html lang=\"en\"><head><meta "
+		       "charset=\"utf-8\"><title>Weir</title></head>\n"
+		       "<body><h1>Weir " WEIR_VERSION "</h1>\n<ul>\n");
+	for (size_t i = 0; i < PAGES; i++)
+		if (pages[i].title)
+			buf_fmt(&page, "<li><a href=\"%s\">%s</a> - %s</li>\n", pages[i].path,
+				pages[i].path, pages[i].title);
+	buf_str(&page, "</ul></body></html>\n");
+	answer_buf(a, "text/html; charset=utf-8", &page);
+}
+
+/* ---- the terminus ---- */
+
+static const struct page *find_page(const char *path)
+{
+	size_t len = strcspn(path, "?");
+	for (size_t i = 0; i < PAGES; i++)
+		if (len == strlen(pages[i].path) && !memcmp(path, pages[i].path, len))
+			return &pages[i];
+	return NULL;
+}
+
+static bool method_is_allowed(const struct call *c, const struct page *p)
+{
+	if (p->methods[0] == 'P')
+		return !strcmp(c->method, "POST");
+	return !strcmp(c->method, "GET") || c->is_head;
+}
+
+/* A browser says where a POST comes from; a page elsewhere has no business here. */
+static bool is_foreign(const struct call *c, const struct fields *head)
+{
+	const struct field *origin = fields_get(head, TOKEN_ORIGIN);
+	size_t len = strlen(c->authority);
+	if (!origin || strcmp(c->method, "POST"))
+		return false;
+	return origin->value_len != len + 7 || memcmp(origin->value, "http://", 7) ||
+	       memcmp(origin->value + 7, c->authority, len);
+}
+
+static void begin(struct call *c, const struct fields *head)
+{
+	const struct page *p = find_page(c->path);
+	struct answer *a = p ? mem_zalloc(sizeof *a) : NULL;
+	if (!a) {
+		if (p)
+			call_fail(c, REASON_NO_MEMORY, "no memory for this page");
+		else
+			call_fail(c, REASON_ADMIN_NOT_FOUND,
+				"no such page; / lists those that there are");
+		return;
+	}
+	a->call = c;
+	a->format = accept_metrics_format(head);
+	c->terminus_state = a;
+	if (!method_is_allowed(c, p))
+		answer_text(a, "405", p->methods, "this page does not know that method");
+	else if (is_foreign(c, head))
+		answer_text(a, "403", NULL, "refused to a web page of another origin");
+	else
+		p->answer(a);
+}
+
+static int admin_open(struct call *c)
+{
+	c->terminus_state = NULL;
+	return 0;
+}
+
+static void admin_push(struct call *c, struct event *ev)
+{
+	if (ev->kind == EVENT_HEAD)
+		begin(c, ev->fields);
+	else if (ev->kind == EVENT_DATA && ev->data.len)
+		call_credit_request(c, ev->data.len);
+	event_drop(ev);
+}
+
+static void admin_credit(struct call *c, uint32_t bytes)
+{
+	struct answer *a = c->terminus_state;
+	if (!a)
+		return;
+	a->uncredited -= bytes < a->uncredited ? bytes : a->uncredited;
+	if (a->rest.len)
+		push_more(a);
+}
+
+static void admin_abort(struct call *c)
+{
+	struct answer *a = c->terminus_state;
+	c->terminus_state = NULL;
+	if (a && a->refreshing) {
+		a->call = NULL; /* refreshed() frees it */
+	} else if (a) {
+		slice_drop(&a->rest);
+		mem_free(a);
+	}
+	call_terminus_done(c);
+}
+
+const struct call_terminus admin_terminus = {
+	.name = "admin",
+	.open = admin_open,
+	.push = admin_push,
+	.credit = admin_credit,
+	.abort = admin_abort,
+};
+
+void admin_init(const struct admin_hooks *h)
+{
+	hooks = h;
+}
