@@ -15,14 +15,19 @@ CODE = {
                                'METRIC(A, G, COUNTER, weir_a, "", "Help, with (brackets).")\n'
                                'METRIC(B, G, GAUGE, weir_b_bytes, "bytes", "Help.")\n',
     "src/call/reason.def": 'REASON(NONE, "none", 2, 500)\nREASON(LOST, "lost", 14, 502)\n',
+    "src/http2/error.def": '/* H2_FAULT(id, code, scope, "text") */\n'
+                           'H2_FAULT(BAD, PROTOCOL_ERROR, CONN, "bad (very)")\n'
+                           'H2_FAULT(WORSE, CANCEL, STREAM, "worse")\n',
+    "src/admin/admin.c": '#define READ "GET, HEAD"\nstatic const struct page pages[] = {\n'
+                         '\t{"/", READ, index, NULL},\n\t{"/drain", "POST", drain, "x"},\n};\n',
     "src/net/x.c": 'log_line(LOG_WARN, f("a, (b", ","), "cause",\n\tg(1, "no"), "file", p, NULL);\n',
 }
 PAGE = """# Reference
 ## Metrics
-| metric | labels | meaning |
-|---|---|---|
-| `weir_a_total` | `side`, `name` | x |
-| `weir_b_bytes` | `side`, `name` | x |
+| metric | type | labels | meaning |
+|---|---|---|---|
+| `weir_a_total` | counter | `side`, `name` | x |
+| `weir_b_bytes` | gauge | `side`, `name` | x |
 ## Log fields
 | field | meaning |
 |---|---|
@@ -32,6 +37,16 @@ PAGE = """# Reference
 | reason | grpc-status | HTTP status | when |
 |---|---|---|---|
 | `lost` | 14 UNAVAILABLE | 502 | x |
+## Protocol errors
+| fault | code | ends | what the peer did |
+|---|---|---|---|
+| `bad` | PROTOCOL_ERROR | connection | bad (very) |
+| `worse` | CANCEL | stream | worse |
+## Admin pages
+| path | methods | answer |
+|---|---|---|
+| `/` | GET, HEAD | x |
+| `/drain` | POST | x |
 """
 
 
@@ -60,12 +75,13 @@ def a_page_that_agrees_with_the_code_is_accepted():
 def a_metric_that_is_missing_or_gone_is_caught():
     only_error("lacks a row for weir_a_total", page=PAGE.replace("| `weir_a_total`", "| x"))
     only_error("has a row for weir_c", page=PAGE.replace(
-        "## Log", "| `weir_c` | `side` | x |\n## Log"))
+        "## Log", "| `weir_c` | gauge | `side` | x |\n## Log"))
 
 
 @test
-def a_metric_with_other_labels_is_caught():
-    only_error("stands with", page=PAGE.replace("_total` | `side`, `name`", "_total` | `side`"))
+def a_metric_with_other_labels_or_another_type_is_caught():
+    only_error("stands with", page=PAGE.replace("counter | `side`, `name`", "counter | `side`"))
+    only_error("stands with", page=PAGE.replace("| gauge |", "| counter |"))
 
 
 @test
@@ -86,6 +102,20 @@ def a_log_field_that_nobody_could_look_up_is_caught():
 @test
 def an_answer_with_another_status_is_caught():
     only_error("lost stands with", page=PAGE.replace("14 UNAVAILABLE", "13 INTERNAL"))
+
+
+@test
+def a_protocol_error_that_is_missing_gone_or_told_otherwise_is_caught():
+    only_error("lacks a row for bad", page=PAGE.replace("| `bad` |", "| bad |"))
+    only_error("has a row for odd", page=PAGE.replace("| `worse`", "| `odd` | X | stream | x |\n| `worse`"))
+    only_error("worse stands with", page=PAGE.replace("CANCEL | stream", "CANCEL | connection"))
+    only_error("bad stands with", page=PAGE.replace("bad (very)", "not so bad"))
+
+
+@test
+def an_admin_page_that_is_missing_or_takes_another_method_is_caught():
+    only_error("lacks a row for /", page=PAGE.replace("| `/` |", "| / |"))
+    only_error("/drain stands with", page=PAGE.replace("POST", "GET"))
 
 
 if __name__ == "__main__":
