@@ -49,5 +49,6 @@ void publish_books(struct worker *w)
 	publish_side(w, "downstream", &w->down, &w->down_shown);
 	publish_side(w, "upstream", &w->up, &w->up_shown);
 	series_set(w->series, M_SLABS, slab_pool_out(w->slabs));
-	series_set(w->series, M_CALLS, w->env.calls);
+	if (!w->is_control) /* its calls are Weir's own pages, this one among them */
+		series_set(w->series, M_CALLS, w->env.calls);
 }
