@@ -44,7 +44,7 @@ RAW_SERVER(rfc9113_3_4_a_partial_magic_is_waited_for)
 	wire_sync(w);
 	CHECK(!h2_conn_is_dead(w->c));
 	CHECK(!h2_conn_peer_settings_seen(w->c));
-	wire_raw(w, PREFACE + 23, 1);
+	wire_raw(w, &PREFACE[23], 1);
 	FRAME(w, SETTINGS, 0, 0, "");
 	wire_sync(w);
 	CHECK(h2_conn_peer_settings_seen(w->c));
