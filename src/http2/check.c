@@ -1,6 +1,7 @@
 #include "http2/check.h"
 #include <string.h>
 #include <strings.h>
+#include "base/assert.h"
 
 /* What may stand in a field name: RFC 9110 token characters, without upper case (RFC 9113 8.2.1).
  */
@@ -68,31 +69,62 @@ static bool name_ok(const char *name, uint32_t len)
 	return true;
 }
 
-static bool value_bytes_ok(const char *at, const char *end)
+static const uint8_t not_in_authority[256] = {['@'] = 1, ['/'] = 1, ['?'] = 1, ['#'] = 1};
+
+/* Tokens that need more than a look at their value. */
+#define SPECIAL(t, flags)                                                                          \
+	((((flags)&TF_HOP) != 0) | ((t) == TOKEN_TE) | ((t) == TOKEN_CONTENT_LENGTH) |             \
+		((t) == TOKEN_HOST))
+static const uint8_t special[TOKEN_COUNT] = {
+#define TOKEN(id, name, flags) [TOKEN_##id] = SPECIAL(TOKEN_##id, flags),
+#include "http/token.def"
+#undef TOKEN
+};
+
+static inline bool word_below(uint64_t v, uint8_t limit)
 {
-	for (; at < end; at++)
-		if (*at == '\0' || *at == '\n' || *at == '\r')
-			return false;
-	return true;
+	return (v - limit * 0x0101010101010101u) & ~v & 0x8080808080808080u;
 }
 
-/* Eight bytes at a time: is any below 0x10? Only then look closer (HTAB is allowed, RFC
- * 9113 8.2.1). */
-static bool value_ok(const char *value, uint32_t len)
+/* Is any byte below `limit` (at most 0x80)? Eight at a time; the last eight may overlap. */
+static bool any_below(const char *p, uint32_t len, uint8_t limit)
 {
-	if (len == 0)
+	uint64_t v = 0;
+	uint32_t lo = 0, hi = 0;
+	if (len >= 8) {
+		const char *last = p + len - 8;
+		for (; p < last; p += 8) {
+			memcpy(&v, p, 8);
+			if (word_below(v, limit))
+				return true;
+		}
+		memcpy(&v, last, 8);
+		return word_below(v, limit);
+	}
+	if (len >= 4) {
+		memcpy(&lo, p, 4);
+		memcpy(&hi, p + len - 4, 4);
+		return word_below((uint64_t)hi << 32 | lo, limit);
+	}
+	for (uint32_t i = 0; i < len; i++)
+		if ((uint8_t)p[i] < limit)
+			return true;
+	return false;
+}
+
+/* 8.2.1: no NUL, CR, LF, and no white space at the ends. Most values have neither spaces nor
+ * controls, so one question comes first. */
+static inline bool value_ok(const char *value, uint32_t len)
+{
+	if (LIKELY(!any_below(value, len, ' ' + 1)))
 		return true;
 	char first = value[0], last = value[len - 1];
 	if (first == ' ' || first == '\t' || last == ' ' || last == '\t')
 		return false;
-	const char *at = value, *end = value + len;
-	for (; end - at >= 8; at += 8) {
-		uint64_t v;
-		memcpy(&v, at, 8);
-		if ((v - 0x1010101010101010u) & ~v & 0x8080808080808080u)
-			return value_bytes_ok(at, end);
-	}
-	return value_bytes_ok(at, end);
+	for (uint32_t i = 0; i < len; i++)
+		if (value[i] == '\0' || value[i] == '\n' || value[i] == '\r')
+			return false;
+	return true;
 }
 
 struct walk {
@@ -145,10 +177,11 @@ static enum h2_fault walk_fields(const struct fields *f, uint32_t allowed, struc
 			fault = see_pseudo(w, field, allowed);
 		} else {
 			w->regular = true;
-			if (field->token != TOKEN_OTHER)
+			if (field->token == TOKEN_OTHER)
+				fault = name_ok(field->name, field->name_len) ? H2_FAULT_COUNT
+									      : H2_FAULT_FIELD_NAME;
+			else if (special[field->token])
 				fault = see_known(w, field);
-			else if (!name_ok(field->name, field->name_len))
-				fault = H2_FAULT_FIELD_NAME;
 		}
 		if (fault != H2_FAULT_COUNT)
 			return fault;
@@ -202,31 +235,30 @@ static bool method_ok(const struct field *f)
 	return f->value_len > 0;
 }
 
+/* No userinfo (8.3.1), nothing that ends an authority (RFC 3986 3.2), no controls. */
 static bool authority_ok(const struct field *f)
 {
-	for (uint32_t i = 0; i < f->value_len; i++) {
-		uint8_t ch = (uint8_t)f->value[i];
-		/* no userinfo (8.3.1), and nothing that ends an authority (RFC 3986 3.2) */
-		if (ch <= ' ' || ch >= 0x7f || ch == '@' || ch == '/' || ch == '?' || ch == '#')
+	for (uint32_t i = 0; i < f->value_len; i++)
+		if (not_in_authority[(uint8_t)f->value[i]] || (uint8_t)f->value[i] >= 0x7f)
 			return false;
-	}
-	return true;
+	return !any_below(f->value, f->value_len, ' ' + 1);
 }
 
 static bool path_ok(const struct field *path, const struct field *method)
 {
 	if (path->value_len == 0)
 		return false;
-	for (uint32_t i = 0; i < path->value_len; i++)
-		if ((uint8_t)path->value[i] <= ' ' || path->value[i] == 0x7f)
-			return false;
+	if (any_below(path->value, path->value_len, ' ' + 1) ||
+		memchr(path->value, 0x7f, path->value_len))
+		return false;
 	return path->value[0] == '/' || (field_is(path, "*") && field_is(method, "OPTIONS"));
 }
 
 static bool is_http(const struct field *scheme)
 {
-	return (scheme->value_len == 4 && !strncasecmp(scheme->value, "http", 4)) ||
-	       (scheme->value_len == 5 && !strncasecmp(scheme->value, "https", 5));
+	return (scheme->value_len == 4 ||
+		       (scheme->value_len == 5 && (scheme->value[4] | 0x20) == 's')) &&
+	       !strncasecmp(scheme->value, "http", 4);
 }
 
 static bool same_host(const struct field *a, const struct field *b)
@@ -261,9 +293,8 @@ enum h2_fault h2_check_request(const struct fields *f, bool extended_connect, st
 	} else {
 		if ((w.seen & base) != base)
 			return H2_FAULT_PSEUDO_MISSING;
-		if (!scheme_ok(w.pseudo[TOKEN_SCHEME]))
-			return H2_FAULT_PSEUDO_VALUE;
-		if (is_http(w.pseudo[TOKEN_SCHEME]) && !path_ok(w.pseudo[TOKEN_PATH], method))
+		const struct field *scheme = w.pseudo[TOKEN_SCHEME], *path = w.pseudo[TOKEN_PATH];
+		if (is_http(scheme) ? !path_ok(path, method) : !scheme_ok(scheme))
 			return H2_FAULT_PSEUDO_VALUE;
 	}
 	if (w.host && authority && !same_host(w.host, authority))

@@ -2,6 +2,7 @@
 #include "http2/conn.h"
 #include "base/mem.h"
 #include "http2/conn_priv.h"
+#include "http2/rx_quick.h"
 #include "http2/tx.h"
 
 #define ANSWERS_MAX_BYTES 65536u /* answers to control frames that the peer has not read */
@@ -98,6 +99,7 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	h2_rx_init(&c->rx, role);
 	h2_out_init(&c->out, pool);
 	h2_inflow_init(&c->inflow, c->options.conn_window_bytes);
+	c->inflow_low_bytes = (int32_t)(c->inflow.target_bytes - c->inflow.target_bytes / 2);
 	h2_guard_init(&c->guard, c->options.control_frames_per_s, c->options.resets_per_s);
 	/* until it acknowledges our SETTINGS the peer may use the default table */
 	c->decoder = hpack_decoder_create(
@@ -252,7 +254,7 @@ void h2_conn_die(struct h2_conn *c, uint32_t code, enum h2_fault fault, const ch
 	c->dead = true;
 	c->dead_code = code;
 	c->dead_fault = (uint16_t)fault;
-	c->pending = H2_PEND_DEAD;
+	h2_conn_attend(c, H2_PEND_DEAD | H2_PEND_OVER);
 	if (fault != H2_FAULT_COUNT)
 		c->books->faults[fault]++;
 	h2_conn_goaway(c, c->role == H2_SERVER ? c->last_id : 0, code, debug);
@@ -303,7 +305,7 @@ void h2_conn_drain_now(struct h2_conn *c)
 		return;
 	c->drain = H2_DRAIN_FINAL;
 	if (c->role == H2_SERVER)
-		c->pending |= H2_PEND_DRAINED;
+		h2_conn_attend(c, H2_PEND_DRAINED);
 	h2_conn_goaway(c, c->role == H2_SERVER ? c->last_id : 0, H2_NO_ERROR, NULL);
 }
 
@@ -326,6 +328,7 @@ void h2_conn_feed(struct h2_conn *c, struct slice in, uint64_t now_ns)
 		return;
 	}
 	c->rx.in = in;
+	h2_rx_set_quick(c);
 }
 
 void h2_conn_settle(struct h2_conn *c)
@@ -364,35 +367,57 @@ static bool tell_conn(struct h2_conn *c, struct h2_event *out)
 {
 	out->stream = NULL;
 	if (c->pending & H2_PEND_DEAD) {
-		c->pending = 0;
+		c->pending = H2_PEND_OVER;
 		out->kind = H2_EV_DEAD;
 		out->code = c->dead_code;
 		out->fault = (enum h2_fault)c->dead_fault;
 		return true;
 	}
-	c->pending &= (uint8_t)~H2_PEND_DRAINED;
-	out->kind = H2_EV_DRAINED;
-	out->last_id = c->goaway_out_id;
-	return true;
+	if (c->pending & H2_PEND_DRAINED) {
+		c->pending &= (uint8_t)~H2_PEND_DRAINED;
+		out->kind = H2_EV_DRAINED;
+		out->last_id = c->goaway_out_id;
+		return true;
+	}
+	return false;
+}
+
+/* What is to be told before more is parsed; false: nothing. */
+static bool tell(struct h2_conn *c, struct h2_event *out)
+{
+	if (tell_conn(c, out))
+		return true;
+	if (!list_empty(&c->notes))
+		return tell_stream(c, out);
+	c->pending &= (uint8_t)~H2_PEND_NOTES;
+	return false;
+}
+
+__attribute__((noinline)) static bool poll_slowly(struct h2_conn *c, struct h2_event *out)
+{
+	bool found = false;
+	enum h2_rx_step step = H2_STEP_MORE;
+	while (!found && (step != H2_STEP_WAIT || c->pending)) {
+		if (UNLIKELY(c->pending)) {
+			if (tell(c, out))
+				return true;
+			if (c->dead) {
+				slice_drop(&c->rx.in);
+				return false;
+			}
+		}
+		step = h2_rx_step(c, out);
+		found = step == H2_STEP_EVENT;
+	}
+	h2_rx_set_quick(c);
+	return found;
 }
 
 bool h2_conn_poll(struct h2_conn *c, struct h2_event *out)
 {
-	for (;;) {
-		if (UNLIKELY(c->pending))
-			return tell_conn(c, out);
-		if (UNLIKELY(!list_empty(&c->notes)))
-			return tell_stream(c, out);
-		if (UNLIKELY(c->dead)) {
-			slice_drop(&c->rx.in);
-			return false;
-		}
-		enum h2_rx_step step = h2_rx_step(c, out);
-		if (LIKELY(step == H2_STEP_EVENT))
-			return true;
-		if (step == H2_STEP_WAIT && list_empty(&c->notes) && !c->pending)
-			return false;
-	}
+	if (LIKELY(c->rx.quick) && LIKELY(h2_rx_quick(c, out)))
+		return true;
+	return poll_slowly(c, out);
 }
 
 /* --- out ----------------------------------------------------------------------------------------

@@ -13,7 +13,13 @@
 #include "http2/settings.h"
 #include "http2/stream.h"
 
-enum { H2_PEND_DEAD = 1, H2_PEND_DRAINED = 2 };
+/* What poll must look at before it parses. */
+enum {
+	H2_PEND_DEAD = 1,    /* tell that it died */
+	H2_PEND_DRAINED = 2, /* tell that it is drained */
+	H2_PEND_NOTES = 4,   /* `notes` is not empty, or was not */
+	H2_PEND_OVER = 8,    /* dead: nothing is parsed any more */
+};
 enum h2_drain { H2_DRAIN_NONE, H2_DRAIN_ANNOUNCED, H2_DRAIN_FINAL };
 
 struct h2_conn {
@@ -25,7 +31,8 @@ struct h2_conn {
 	uint8_t role;           /* enum h2_role */
 	uint8_t pending;        /* H2_PEND_* */
 	bool dead;
-	struct h2_inflow inflow; /* the connection's receive window */
+	struct h2_inflow inflow;  /* the connection's receive window */
+	int32_t inflow_low_bytes; /* below this the peer gets a WINDOW_UPDATE */
 	struct h2_guard guard;
 	uint64_t now_ns; /* of the last feed */
 
@@ -36,7 +43,9 @@ struct h2_conn {
 	uint64_t answers_mark; /* out.queued_total when the older half of the answers was counted */
 	uint32_t answers_old, answers_new; /* bytes of unread answers to control frames */
 
-	struct idmap table; /* open streams by id */
+	struct h2_stream
+		*solo; /* one open stream is kept out of the table: calls in series cost no heap */
+	struct idmap table; /* the other open streams by id */
 	struct list handles;
 	uint32_t open_streams;
 	uint32_t next_id;           /* client: the next to open */
@@ -72,6 +81,13 @@ bool h2_conn_send_settings_ack(struct h2_conn *c);
 void h2_conn_count_answer(struct h2_conn *c, uint32_t bytes);
 /* The drain's PING came back. */
 bool h2_conn_drain_acked(struct h2_conn *c, uint64_t opaque);
+
+/* Something is to be told before more is parsed. */
+static inline void h2_conn_attend(struct h2_conn *c, unsigned pending)
+{
+	c->pending |= (uint8_t)pending;
+	c->rx.quick = false;
+}
 
 static inline bool h2_is_ours(const struct h2_conn *c, uint32_t id)
 {

@@ -126,7 +126,7 @@ static bool in_order(const struct h2_stream *s, const struct event *ev)
 	return false;
 }
 
-void h2_stream_push(struct h2_stream *s, struct event *ev)
+__attribute__((noinline)) static void push_slowly(struct h2_stream *s, struct event *ev)
 {
 	if (UNLIKELY(s->state == H2_STATE_CLOSED || s->tx_phase == H2_TX_ENDED)) {
 		if (ev->kind == EVENT_RESET)
@@ -151,6 +151,15 @@ void h2_stream_push(struct h2_stream *s, struct event *ev)
 		}
 	}
 	event_drop(ev);
+}
+
+void h2_stream_push(struct h2_stream *s, struct event *ev)
+{
+	/* a chunk is queued, so the stream is open, and scheduled or waiting for a window */
+	if (LIKELY(ev->kind == EVENT_DATA && !ev->end && s->tx_phase == H2_TX_BODY) &&
+		LIKELY(h2_tx_quick(s, ev)))
+		return;
+	push_slowly(s, ev);
 }
 
 /* --- credit, reset, release ---------------------------------------------------------------------
@@ -182,7 +191,7 @@ void h2_stream_reset(struct h2_stream *s, uint32_t code)
 	if (code == H2_NO_ERROR && queue) { /* 8.1: let the complete response out first */
 		s->reset_after = true;
 		if (s->rx_phase != H2_RX_ENDED)
-			s->rx_phase = H2_RX_DISCARD;
+			h2_stream_set_rx(s, H2_RX_DISCARD, -1);
 		if (c->rx.stream == s)
 			c->rx.stream = NULL;
 		return;

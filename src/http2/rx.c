@@ -276,6 +276,15 @@ static bool data_accept(struct h2_stream *s, uint32_t frame_bytes, uint32_t cont
 	return true;
 }
 
+static bool credit_conn(struct h2_conn *c)
+{
+	c->inflow.owed_bytes = c->inflow.target_bytes - (uint32_t)c->inflow.avail_bytes;
+	if (!h2_conn_send_window(c, 0, c->inflow.owed_bytes))
+		return false;
+	h2_inflow_told(&c->inflow);
+	return true;
+}
+
 static enum h2_rx_step begin_data(struct h2_conn *c, struct h2_frame f, struct h2_event *out)
 {
 	struct h2_rx *rx = &c->rx;
@@ -300,12 +309,8 @@ static enum h2_rx_step begin_data(struct h2_conn *c, struct h2_frame f, struct h
 		return died(c, H2_FAULT_WINDOW_EXCEEDED_CONN);
 	/* The connection's window is given back on receipt, whatever becomes of the bytes: one
 	 * stopped stream must not stop its siblings, and closed streams must not leak it. */
-	c->inflow.owed_bytes += f.len;
-	if (UNLIKELY(h2_inflow_due(&c->inflow))) {
-		if (!h2_conn_send_window(c, 0, c->inflow.owed_bytes))
-			return H2_STEP_MORE;
-		h2_inflow_told(&c->inflow);
-	}
+	if (UNLIKELY(c->inflow.avail_bytes < c->inflow_low_bytes) && !credit_conn(c))
+		return H2_STEP_MORE;
 	bool end = f.flags & H2_FLAG_END_STREAM;
 	rx->state = H2_RX_DATA;
 	rx->data_left = content;

@@ -34,6 +34,7 @@ struct h2_rx {
 	uint8_t part_small[10];   /* a cut frame header, with the pad length */
 	uint8_t preface_len;      /* bytes of the preface seen */
 	bool first_seen;          /* the peer's first frame (SETTINGS) came */
+	bool quick;               /* at a frame header with nothing pending: see rx_quick.h */
 	struct h2_stream *stream; /* of the DATA frame; NULL: its content is dropped */
 	uint32_t data_left;       /* content bytes to come */
 	uint32_t skip_left;       /* bytes to drop (padding) */

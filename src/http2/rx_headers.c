@@ -140,8 +140,7 @@ static enum h2_rx_step open_stream(struct h2_conn *c, const struct block *b, str
 	if (!s)
 		return refuse(c, b, fields, H2_FAULT_NO_MEMORY_OPEN);
 	h2_stream_move(s, H2_STATE_OPEN);
-	s->rx_phase = H2_RX_BODY;
-	s->content_left = facts.content_length;
+	h2_stream_set_rx(s, H2_RX_BODY, facts.content_length);
 	return message(s, EVENT_HEAD, b, fields, overflow, out);
 }
 
@@ -170,12 +169,11 @@ static enum h2_fault judge_response(struct h2_stream *s, const struct block *b,
 		return b->end ? H2_FAULT_INFO_END : H2_FAULT_COUNT;
 	}
 	*kind = EVENT_HEAD;
-	s->rx_phase = H2_RX_BODY;
-	s->content_left = facts.content_length;
 	if (!may_have_content(s, facts.status))
-		s->content_left = 0;
+		facts.content_length = 0;
 	else if (s->req_connect && facts.status / 100 == 2)
-		s->content_left = -1;
+		facts.content_length = -1;
+	h2_stream_set_rx(s, H2_RX_BODY, facts.content_length);
 	return b->end && s->content_left > 0 ? H2_FAULT_CONTENT_MISMATCH : H2_FAULT_COUNT;
 }
 

@@ -83,7 +83,7 @@ struct h2_chunk *h2_chunk_get(uint32_t bytes)
 		return NULL;
 	k->next = NULL;
 	k->ref = (struct slice){NULL, NULL, 0};
-	k->at = k->len = 0;
+	k->at = k->end = 0;
 	k->cap = cap;
 	k->pushes = 1;
 	return k;
@@ -135,7 +135,9 @@ struct h2_stream *h2_stream_create(struct h2_conn *c, uint32_t id)
 	struct h2_stream *s = list_take(&caches.streams, sizeof(*s));
 	if (!s)
 		return NULL;
-	if (idmap_put(&c->table, id, s)) {
+	if (!c->solo) {
+		c->solo = s;
+	} else if (idmap_put(&c->table, id, s)) {
 		list_give(&caches.streams, s, CACHE_STREAMS);
 		return NULL;
 	}
@@ -167,7 +169,7 @@ void h2_stream_free(struct h2_stream *s)
 
 struct h2_stream *h2_stream_find_slow(struct h2_conn *c, uint32_t id)
 {
-	struct h2_stream *s = idmap_get(&c->table, id);
+	struct h2_stream *s = c->solo && c->solo->id == id ? c->solo : idmap_get(&c->table, id);
 	if (s)
 		c->last = s;
 	return s;
@@ -204,6 +206,7 @@ void h2_stream_note(struct h2_stream *s, unsigned note)
 	s->notes |= (uint8_t)note;
 	if (list_empty(&s->note_node))
 		list_push_back(&s->conn->notes, &s->note_node);
+	h2_conn_attend(s->conn, H2_PEND_NOTES);
 }
 
 void h2_stream_close(struct h2_stream *s, enum h2_closed how)
@@ -214,15 +217,20 @@ void h2_stream_close(struct h2_stream *s, enum h2_closed how)
 	h2_stream_drop_chunks(s);
 	fields_destroy(s->trailers);
 	s->trailers = NULL;
-	s->rx_phase = H2_RX_ENDED;
+	h2_stream_set_rx(s, H2_RX_ENDED, -1);
 	s->tx_phase = H2_TX_ENDED;
 	list_remove(&s->send_node);
 	s->queued = false;
-	idmap_remove(&c->table, s->id);
+	if (c->solo == s)
+		c->solo = NULL;
+	else
+		idmap_remove(&c->table, s->id);
 	h2_closed_remember(&c->closed, s->id, how);
 	c->open_streams--;
-	if (c->last == s)
+	if (c->last == s) {
 		c->last = NULL;
+		c->rx.quick = false;
+	}
 	if (c->rx.stream == s)
 		c->rx.stream = NULL;
 	if (!s->held)
@@ -233,7 +241,7 @@ void h2_stream_ended(struct h2_stream *s, bool by_peer)
 {
 	enum h2_state to = h2_state_after_end((enum h2_state)s->state, by_peer);
 	if (by_peer && s->rx_phase != H2_RX_DISCARD)
-		s->rx_phase = H2_RX_ENDED;
+		h2_stream_set_rx(s, H2_RX_ENDED, -1);
 	if (to == H2_STATE_CLOSED) {
 		h2_stream_note(s, H2_NOTE_CLOSED);
 		h2_stream_close(s, H2_CLOSED_ENDED);

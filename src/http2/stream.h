@@ -24,9 +24,9 @@
 /* Queued DATA: a copy in `bytes`, or a reference. */
 struct h2_chunk {
 	struct h2_chunk *next;
-	struct slice ref; /* .at != NULL: by reference, `bytes` unused */
-	uint32_t at, len; /* unsent bytes: bytes[at .. at+len) */
-	uint32_t cap;     /* of `bytes` */
+	struct slice ref; /* cap == 0: the unsent bytes by reference */
+	uint32_t at, end; /* unsent bytes: bytes[at .. end) */
+	uint32_t cap;     /* of `bytes`; 0: a reference */
 	uint32_t pushes;  /* DATA events in it */
 	uint8_t bytes[];
 };
@@ -45,7 +45,8 @@ struct h2_stream {
 	void *user;
 	uint32_t id;
 	uint8_t state;        /* enum h2_state: only h2_stream_move changes it */
-	uint8_t rx_phase;     /* enum h2_rx_phase */
+	uint8_t rx_phase;     /* enum h2_rx_phase: only h2_stream_set_rx changes it */
+	bool rx_plain;        /* H2_RX_BODY without a content-length to keep */
 	uint8_t tx_phase;     /* enum h2_tx_phase */
 	uint8_t notes;        /* H2_NOTE_* to tell */
 	uint8_t blocked;      /* enum h2_blocked, as of the last output */
@@ -90,6 +91,13 @@ struct h2_stream *h2_stream_find_slow(struct h2_conn *c, uint32_t id);
 /* The only way to change the state. False: not a move; the connection died of it (a bug of ours).
  */
 bool h2_stream_move(struct h2_stream *s, enum h2_state to);
+static inline void h2_stream_set_rx(
+	struct h2_stream *s, enum h2_rx_phase phase, int64_t content_left)
+{
+	s->rx_phase = (uint8_t)phase;
+	s->content_left = content_left;
+	s->rx_plain = phase == H2_RX_BODY && content_left < 0;
+}
 /* END_STREAM was sent or received; closes the stream when it was the second. `s` may be gone after.
  */
 void h2_stream_ended(struct h2_stream *s, bool by_peer);

@@ -53,7 +53,7 @@ static void queue_chunk(struct h2_stream *s, struct h2_chunk *k)
 static int queue_copy(struct h2_stream *s, const struct slice *data)
 {
 	struct h2_chunk *k = s->last_chunk;
-	if (k && !k->ref.at && k->cap - k->at - k->len >= data->len) {
+	if (k && k->cap - k->end >= data->len) {
 		k->pushes++;
 	} else {
 		/* the first chunk of a queue is as small as its payload, those behind it are large
@@ -63,8 +63,8 @@ static int queue_copy(struct h2_stream *s, const struct slice *data)
 			return ERR_NOMEM;
 		queue_chunk(s, k);
 	}
-	memcpy(k->bytes + k->at + k->len, data->at, data->len);
-	k->len += data->len;
+	memcpy(k->bytes + k->end, data->at, data->len);
+	k->end += data->len;
 	return 0;
 }
 
@@ -79,7 +79,6 @@ int h2_tx_data(struct h2_stream *s, struct slice data)
 		struct h2_chunk *k = h2_chunk_get(0);
 		if (k) {
 			k->ref = data;
-			k->len = len;
 			queue_chunk(s, k);
 		} else {
 			slice_drop(&data);
@@ -144,16 +143,21 @@ void h2_tx_ended(struct h2_stream *s)
 		h2_stream_close(s, H2_CLOSED_BY_US);
 }
 
+static inline uint32_t chunk_len(const struct h2_chunk *k)
+{
+	return k->cap ? k->end - k->at : k->ref.len;
+}
+
 /* What the next frame takes: bytes to copy, and references, for one reservation. */
 static void measure(const struct h2_stream *s, uint32_t n, uint32_t *copies, uint32_t *refs)
 {
 	*copies = *refs = 0;
 	for (const struct h2_chunk *k = s->first_chunk; n; k = k->next) {
-		uint32_t part = k->len < n ? k->len : n;
-		if (k->ref.at)
-			++*refs;
-		else
+		uint32_t len = chunk_len(k), part = len < n ? len : n;
+		if (k->cap)
 			*copies += part;
+		else
+			++*refs;
 		n -= part;
 	}
 }
@@ -164,17 +168,16 @@ static void move_payload(struct h2_stream *s, uint32_t n)
 	struct h2_out *o = &s->conn->out;
 	while (n) {
 		struct h2_chunk *k = s->first_chunk;
-		uint32_t part = k->len < n ? k->len : n;
-		if (k->ref.at) {
-			h2_out_take(o, slice_cut(&k->ref, part));
-		} else {
+		uint32_t len = chunk_len(k), part = len < n ? len : n;
+		if (k->cap) {
 			memcpy(o->at, k->bytes + k->at, part);
 			h2_out_commit(o, part);
 			k->at += part;
+		} else {
+			h2_out_take(o, slice_cut(&k->ref, part));
 		}
-		k->len -= part;
 		n -= part;
-		if (k->len == 0) {
+		if (part == len) {
 			s->conn->books->merged_frames += k->pushes - (n == 0);
 			s->first_chunk = k->next;
 			if (!s->first_chunk)

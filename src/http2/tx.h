@@ -11,14 +11,37 @@
 #define WEIR_HTTP2_TX_H
 #include "http2/conn_priv.h"
 
-#define H2_TX_COPY_BYTES  4096u  /* payloads up to this are copied and merged */
-#define H2_TX_FRAME_BYTES 65536u /* the largest DATA frame that we make: siblings wait behind it   \
-				  */
+#define H2_TX_COPY_BYTES 4096u /* payloads up to this are copied and merged */
+#define H2_TX_FRAME_BYTES                                                                          \
+	65536u /* the largest DATA frame that we make: siblings wait behind it                     \
+		*/
 
 /* Encodes a section into the output now. ERR_NOMEM: nothing changed. Borrows `f`. */
 int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end) MUST_USE;
 /* Queues DATA (takes it). ERR_NOMEM: dropped. */
 int h2_tx_data(struct h2_stream *s, struct slice data) MUST_USE;
+/* The common push at once: DATA that fits behind what is queued. False: nothing was done. */
+static inline bool h2_tx_quick(struct h2_stream *s, struct event *ev)
+{
+	struct h2_chunk *k = s->last_chunk;
+	uint32_t len = ev->data.len;
+	if (!k || len - 1 >= k->cap - k->end || len > H2_TX_COPY_BYTES)
+		return false;
+	struct slab *slab = ev->data.slab;
+	uint8_t *to = k->bytes + k->end, *from = ev->data.at;
+	size_t n = len;
+	ev->data = (struct slice){NULL, NULL, 0};
+	k->end += len;
+	k->pushes++;
+	s->queued_bytes += len;
+	s->conn->books->held_bytes += n;
+	__asm__(""
+		: "+r"(n)); /* a length of unknown range: memcpy is called, not unrolled by bytes */
+	memcpy(to, from, n);
+	if (LIKELY(slab))
+		slab_unref(slab);
+	return true;
+}
 /* The stream may have something to send: into the ready list. */
 void h2_tx_schedule(struct h2_stream *s);
 /* The connection's window grew. */
