@@ -167,7 +167,7 @@ static struct top_row *row_create(struct top_page *p, const struct sample *s)
 	struct top_row *row = arena_alloc(&p->arena, sizeof(*row));
 	if (p->count == p->cap) {
 		uint32_t cap = p->cap ? p->cap * 2 : 64;
-		struct top_row **rows = mem_realloc(p->rows, cap * sizeof(*rows));
+		struct top_row **rows = mem_realloc(p->rows, cap * sizeof(struct top_row *));
 		if (!rows)
 			return NULL;
 		p->rows = rows;

@@ -190,14 +190,14 @@ void top_view_table(struct buf *out, struct top_page *p, const struct top_view *
 	bool last = rows + 4 > t.room; /* then the last line counts the rest */
 
 	out->failed |= p->count && !groups;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; groups && i < count; i++)
 		active += groups[i].now.active;
 	if (last)
 		t.room -= t.room > 0;
 	put_head(&t, p, view, active);
 	if (!count)
 		put_line(&t, "no calls yet");
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; groups && i < count; i++) {
 		const struct group *g = &groups[i];
 		put_row(&t, "", *g->rows[0]->route ? g->rows[0]->route : "(no route)", false,
 			&g->now, &g->rate, p->has_rates);
@@ -254,7 +254,7 @@ void top_view_json(struct buf *out, struct top_page *p, const struct top_view *v
 		view->now_s, p->start_time_s, p->generation, p->draining > 0 ? "true" : "false",
 		p->downstream_connections, p->upstream_connections, p->memory_held_bytes,
 		p->memory_limit_bytes);
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; groups && i < count; i++) {
 		const struct group *g = &groups[i];
 		json_text(out, i ? ",{\"route\":" : "{\"route\":", g->rows[0]->route);
 		buf_char(out, ',');

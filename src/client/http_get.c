@@ -145,7 +145,8 @@ static int take_events(struct get *g)
 			err = take_message(g, &ev.ev);
 			event_drop(&ev.ev);
 		} else if (ev.kind == HTTP1_EV_DEAD) {
-			err = fail(g, ERR_PROTOCOL, http1_fault_text(ev.fault));
+			err = fail(g, ev.fault == HTTP1_FAULT_NO_MEMORY ? ERR_NOMEM : ERR_PROTOCOL,
+				http1_fault_text(ev.fault));
 		}
 	}
 	return err;
@@ -201,6 +202,8 @@ int http_get(
 	while (!err && !g.done) {
 		err = send_all(&g);
 		if (!err)
+			err = take_events(&g); /* a push may have failed */
+		if (!err && !g.done)
 			err = read_some(&g);
 	}
 out:

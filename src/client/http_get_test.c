@@ -29,6 +29,8 @@ static void *serve(void *arg)
 	int fd = accept(s->fd, NULL, NULL);
 	size_t len = 0;
 	char rest;
+	if (fd < 0)
+		return NULL;
 	while (len < sizeof(s->request) - 1 && !strstr(s->request, "\r\n\r\n")) {
 		ssize_t n = read(fd, s->request + len, sizeof(s->request) - 1 - len);
 		if (n <= 0)
@@ -204,12 +206,8 @@ TEST(each_failed_allocation_is_an_error_and_leaks_nothing)
 		mem_fail_after(nth);
 		int err = get_with(&s, &g, &status, &body, why);
 		mem_fail_after(0);
-		if (err == ERR_NOMEM && !strcmp(why, "out of memory") && nth == 1) {
-			/* The connection was never made: let the server go. */
-			int fd = socket(AF_INET, SOCK_STREAM, 0);
-			CHECK(connect(fd, (struct sockaddr *)&s.sa, s.sa_len) == 0);
-			close(fd);
-		}
+		if (err)
+			shutdown(s.fd, SHUT_RDWR); /* maybe nobody came: the server stops waiting */
 		pthread_join(s.thread, NULL);
 		close(s.fd);
 		bool ok = !err && body.len == 5;
