@@ -215,16 +215,18 @@ int call_open(struct call *c, const struct call_terminus *terminus)
 
 void call_resume_request(struct call *c, unsigned index, struct event *ev)
 {
-	for (unsigned i = index; i < c->filter_count; i++) {
-		const struct call_filter *f = c->env->filters[i];
-		if (f->request && !f->request(c, c->filter_state[i], ev))
-			return;
-		if (UNLIKELY(c->abort.who != CALL_BY_NOBODY)) {
-			event_drop(ev);
-			return;
+	if (c->filter_count > 0) {
+		void *const *state = &c->filter_state[index];
+		for (const struct call_filter *const *f = &c->env->filters[index]; *f;
+			f++, state++) {
+			if ((*f)->request && !(*f)->request(c, *state, ev))
+				return;
 		}
 	}
-	c->terminus->push(c, ev);
+	if (UNLIKELY(c->abort.who != CALL_BY_NOBODY))
+		event_drop(ev);
+	else
+		c->terminus->push(c, ev);
 }
 
 void call_push_request(struct call *c, struct event *ev)
@@ -268,16 +270,15 @@ static void run_response(struct call *c, struct event *ev, bool answering)
 {
 	if (ev->kind != EVENT_DATA || ev->end)
 		note_answer(c, ev);
+	const struct call_filter *const *chain = c->env->filters;
 	for (unsigned i = c->filter_count; i-- > 0;) {
-		const struct call_filter *f = c->env->filters[i];
-		if (f->response && !f->response(c, c->filter_state[i], ev))
+		if (chain[i]->response && !chain[i]->response(c, c->filter_state[i], ev))
 			return;
-		if (UNLIKELY(c->abort.who != CALL_BY_NOBODY && !answering)) {
-			event_drop(ev);
-			return;
-		}
 	}
-	c->front->push(c, ev);
+	if (UNLIKELY(c->abort.who != CALL_BY_NOBODY && !answering))
+		event_drop(ev);
+	else
+		c->front->push(c, ev);
 }
 
 void call_push_response(struct call *c, struct event *ev)

@@ -76,7 +76,8 @@ struct call_terminus {
 	void (*abort)(struct call *c);           /* let go; then call_terminus_done, maybe later */
 };
 
-/* A stage. push returns true to pass the event on; false when it took it (then it owns it).
+/* A stage. push returns true to pass the event on; false when it took it (then it owns it). An
+ * event that is passed on by a stage which has ended the call goes no further than the chain.
  * request: before the terminus sees it; response: before the front does. Any may be NULL. */
 struct call_filter {
 	const char *name;
@@ -131,8 +132,8 @@ struct call {
 	/* What the request said, borrowed from head_* in the arena; empty when absent. */
 	const char *method, *path, *authority;  /* NUL-terminated copies */
 	const char *grpc_service, *grpc_method; /* "" when the path has not that shape */
-	bool is_grpc; /* content-type application/grpc*: errors are trailers with grpc-status */
-	bool is_head; /* HEAD: the answer has no content */
+	bool is_grpc;    /* content-type application/grpc*: errors are trailers with grpc-status */
+	bool is_head;    /* HEAD: the answer has no content */
 	bool unfiltered; /* set before call_open: Weir's own pages pass no filters */
 
 	/* Lanes. */

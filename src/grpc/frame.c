@@ -61,6 +61,8 @@ static bool walk_binary(
 		w->left -= take;
 		done = w->left == 0 && complete(w, size);
 	}
+	/* The short way begins at a prefix; one bit says that this is not the place. */
+	w->skip = (uint16_t)((w->skip & 0xff) | (w->have ? GRPC_SLOW_ONLY : 0));
 	*at = p;
 	return done;
 }

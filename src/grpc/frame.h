@@ -75,7 +75,7 @@ bool grpc_walk_slowly(
 static inline bool grpc_walk_prefix(
 	const struct grpc_walker *w, const uint8_t *at, size_t len, uint32_t *size)
 {
-	if (UNLIKELY(len < GRPC_PREFIX_BYTES || w->have > 0))
+	if (UNLIKELY(len < GRPC_PREFIX_BYTES))
 		return false;
 	memcpy(size, at + 1, sizeof *size);
 	*size = be32toh(*size);

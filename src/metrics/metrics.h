@@ -127,17 +127,21 @@ static inline void series_set(struct series *s, enum metric m, uint64_t n)
 /* A histogram's observation: bytes, or nanoseconds (rendered as seconds). */
 void series_observe(struct series *s, enum metric m, uint64_t value);
 
-/* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. Bits of value - 1 say which, without a
- * search: 0 for <= 2^6, 1 for <= 2^8 ... 9 for <= 2^24, then 10. */
-static inline unsigned metrics_bytes_bucket(uint64_t value)
+/* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. The highest bit of bytes - 1 says which,
+ * without a search; 0 wraps, and no message but the empty one has bit 63. */
+static inline unsigned metrics_bytes_bucket(uint32_t bytes)
 {
-	unsigned bits = 64u - (unsigned)__builtin_clzll((value - (value > 0)) | 63);
-	unsigned i = (bits - 5) / 2;
-	return i < METRICS_BYTES_BOUNDS ? i : METRICS_BYTES_BOUNDS;
+	/* clang-format off */
+	static const uint8_t of_bit[64] = {
+		0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5,
+		6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 10, 10, 10, 10, 10, 10,
+	};
+	/* clang-format on */
+	return of_bit[63 ^ __builtin_clzll(((uint64_t)bytes - 1) | 1)];
 }
 
 /* series_observe for what every message does; `m` is a METRIC_HISTOGRAM_BYTES. */
-static inline void series_observe_bytes(struct series *s, enum metric m, uint64_t bytes)
+static inline void series_observe_bytes(struct series *s, enum metric m, uint32_t bytes)
 {
 	_Atomic uint64_t *v = &s->v[metric_slot[m]];
 	_Atomic uint64_t *bucket = &v[metrics_bytes_bucket(bytes)],

@@ -107,9 +107,9 @@ TEST(sizes_observed_inline_fall_into_the_same_buckets)
 	struct series *a = (void *)one, *b = (void *)two;
 	REQUIRE(series_bytes(GROUP_STREAM) <= sizeof one);
 	a->group = b->group = GROUP_STREAM;
-	for (unsigned bit = 0; bit < 64; bit++) {
+	for (unsigned bit = 0; bit <= 32; bit++) {
 		for (int off = -1; off <= 1; off++) {
-			uint64_t v = (1ull << bit) + (uint64_t)(int64_t)off;
+			uint32_t v = (uint32_t)((1ull << bit) + (uint64_t)(int64_t)off);
 			series_observe(a, M_SENT_MESSAGE_SIZE, v);
 			series_observe_bytes(b, M_SENT_MESSAGE_SIZE, v);
 		}
