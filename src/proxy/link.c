@@ -18,9 +18,14 @@ static struct upstream *first_of(struct list *l)
 	return list_empty(l) ? NULL : CONTAINER_OF(l->next, struct upstream, node);
 }
 
+/* Before its SETTINGS a new connection is taken to allow what the endpoint's last one did. */
 static bool has_room(const struct link *l)
 {
-	return l->state == LINK_READY && !l->split && h2_conn_open_slots(l->io.h2) > 0;
+	if (l->state != LINK_READY || l->split || h2_conn_open_slots(l->io.h2) == 0)
+		return false;
+	uint32_t limit = l->endpoint->stream_limit;
+	return h2_conn_peer_settings_seen(l->io.h2) || limit == 0 ||
+	       h2_conn_open_streams(l->io.h2) < limit;
 }
 
 static void close_when_idle(struct link *l)
@@ -269,6 +274,8 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 			event_drop(&ev->ev);
 		break;
 	case H2_EV_SETTINGS:
+		l->endpoint->stream_limit =
+			h2_conn_open_streams(io->h2) + h2_conn_open_slots(io->h2);
 		pump(l);
 		break;
 	case H2_EV_GOAWAY:

@@ -31,10 +31,11 @@ struct pool_endpoint {
 	char *address;     /* text */
 	struct list links; /* of struct link, oldest first */
 	uint32_t link_count;
-	uint32_t index;       /* in the pool, never reused */
-	bool retired;         /* no configuration names it */
-	uint32_t failures;    /* connects in a row */
-	uint64_t retry_at_ns; /* in back-off until then */
+	uint32_t index;        /* in the pool, never reused */
+	bool retired;          /* no configuration names it */
+	uint32_t failures;     /* connects in a row */
+	uint32_t stream_limit; /* MAX_CONCURRENT_STREAMS as it said last; 0 = not yet */
+	uint64_t retry_at_ns;  /* in back-off until then */
 	char last_error[96];
 	struct list node; /* in pool->endpoints */
 };

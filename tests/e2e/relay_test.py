@@ -3,6 +3,8 @@
 CONNECT, trailers, early answers, cancels with their codes, back-pressure, routes and balancing."""
 import socket
 
+import h2.exceptions
+
 from h2peer import World
 from kit import Weir, config, eventually, one_route
 from tap import cases, check, check_eq, run, test
@@ -314,7 +316,9 @@ def a_server_that_stops_reading_one_stream_does_not_slow_another():
 @test
 def a_blocked_connection_window_sends_new_streams_elsewhere():
     """The server credits nothing on receipt: after 100 ms new streams take another connection, and it is counted."""
-    with Relay(server={"credit_stream": False, "credit_conn": False}) as r:
+    from h2.settings import SettingCodes
+    big_streams = {SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20}
+    with Relay(server={"credit_stream": False, "credit_conn": False, "settings": big_streams}) as r:
         slow, _ = r.exchange(path="/slow", end=False)
         sent = 0
         while sent < 200000:
@@ -368,11 +372,11 @@ def the_memory_budget_refuses_new_streams_and_cuts_the_heaviest():
         while quiet < 20 and not any(c.ended for c in calls):
             sent = False
             for at in ats:
-                if at.reset is None and not at.ended and at.window() > 0:
+                if at.reset is None and at.window() > 0:
                     try:
                         at.data(message(min(at.window(), 16384)))
                         sent = True
-                    except Exception:  # reset in the meantime
+                    except h2.exceptions.StreamClosedError:  # in the meantime
                         at.reset = at.reset or "gone"
             quiet = 0 if r.world.pump(0.02) or sent else quiet + 1
         m = r.weir.metrics()
