@@ -17,8 +17,8 @@ static bool printable(uint32_t point)
 {
 	if (point < 0x20)
 		return point == '\t' || point == '\n' || point == '\r';
-	return point != 0x7f && !(point > 0x7f && point < 0xa0 && point != 0x85) &&
-	       point != 0xfeff && point != 0xfffe && point != 0xffff;
+	return point != 0x7f && !(point > 0x7f && point < 0xa0) && point != 0xfeff &&
+	       point != 0xfffe && point != 0xffff;
 }
 
 bool text_check(const char *text, size_t len, struct report *report)
@@ -35,6 +35,12 @@ bool text_check(const char *text, size_t len, struct report *report)
 			return false;
 		}
 		point = utf8_point(p, n);
+		if (point == 0x85 || point == 0x2028 || point == 0x2029) {
+			/* YAML 1.1 breaks lines here, editors and our line numbers don't. */
+			report_add(report, line, column, "line break U+%04X, expected LF or CRLF",
+				point);
+			return false;
+		}
 		if (!printable(point)) {
 			report_add(report, line, column,
 				"control character U+%04X, expected printable text", point);
