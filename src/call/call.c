@@ -213,20 +213,23 @@ int call_open(struct call *c, const struct call_terminus *terminus)
 	return 0;
 }
 
-void call_resume_request(struct call *c, unsigned index, struct event *ev)
+/* On the way of each message, so it is inlined for index 0. */
+static inline void run_request(struct call *c, unsigned index, struct event *ev)
 {
-	if (c->filter_count > 0) {
-		void *const *state = &c->filter_state[index];
-		for (const struct call_filter *const *f = &c->env->filters[index]; *f;
-			f++, state++) {
-			if ((*f)->request && !(*f)->request(c, *state, ev))
-				return;
-		}
+	const struct call_filter *const *chain = c->env->filters;
+	for (unsigned i = index, n = c->filter_count; i < n; i++) {
+		if (chain[i]->request && !chain[i]->request(c, c->filter_state[i], ev))
+			return;
 	}
 	if (UNLIKELY(c->abort.who != CALL_BY_NOBODY))
 		event_drop(ev);
 	else
 		c->terminus->push(c, ev);
+}
+
+void call_resume_request(struct call *c, unsigned index, struct event *ev)
+{
+	run_request(c, index, ev);
 }
 
 void call_push_request(struct call *c, struct event *ev)
@@ -236,7 +239,7 @@ void call_push_request(struct call *c, struct event *ev)
 		return;
 	}
 	c->request_ended = ev->end;
-	call_resume_request(c, 0, ev);
+	run_request(c, 0, ev);
 }
 
 static unsigned parse_status(const struct fields *f)

@@ -10,7 +10,8 @@ struct count {
 	struct series *series; /* takes the counts: the pending block, or the decided series */
 	struct series *other;  /* pending: where the call is active meanwhile; else NULL */
 	struct grpc_walker walk[2];
-	uint8_t wire; /* enum grpc_wire of the request */
+	uint32_t limit; /* limits.message_bytes, here for the way of each message */
+	uint8_t wire;   /* enum grpc_wire of the request */
 	bool begun, as_other;
 	bool ended[2];
 };
@@ -77,7 +78,9 @@ static struct series *pending_block(struct call *c)
 /* At the request's head, or at the first thing that happens to a call which has none. */
 static void begin(struct call *c, struct count *s, enum grpc_wire wire)
 {
+	uint64_t limit = c->config->limits.message_bytes;
 	s->begun = true;
+	s->limit = limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
 	s->wire = (uint8_t)wire;
 	grpc_walker_init(&s->walk[LANE_REQUEST], wire);
 	bool trusted = is_trusted(c, s);
@@ -105,13 +108,12 @@ static void decide(struct call *c, struct count *s, bool as_other)
 
 /* DATA of exactly one message: what a stream that is not flooded consists of, so it has a way of
  * its own that calls nothing. False: not so, and nothing is counted. */
-static inline bool count_single(
-	struct call *c, struct count *s, enum lane_id lane, const struct event *ev)
+static inline bool count_single(struct count *s, enum lane_id lane, const struct event *ev)
 {
 	uint32_t size;
 	if (ev->kind != EVENT_DATA || ev->end ||
 		!grpc_walk_is_single(&s->walk[lane], ev->data.at, ev->data.len, &size) ||
-		size > c->config->limits.message_bytes)
+		size > s->limit)
 		return false;
 	struct series *to = s->series;
 	series_add(to, lane_metrics[lane].bytes, ev->data.len);
@@ -191,7 +193,7 @@ static __attribute__((noinline)) bool on_other_request(
 
 static bool on_request(struct call *c, void *state, struct event *ev)
 {
-	return count_single(c, state, LANE_REQUEST, ev) || on_other_request(c, state, ev);
+	return count_single(state, LANE_REQUEST, ev) || on_other_request(c, state, ev);
 }
 
 /* A call without a request head, such as one whose head was too large: the call itself tells least.
@@ -231,7 +233,7 @@ static __attribute__((noinline)) bool on_other_response(
 
 static bool on_response(struct call *c, void *state, struct event *ev)
 {
-	return count_single(c, state, LANE_RESPONSE, ev) || on_other_response(c, state, ev);
+	return count_single(state, LANE_RESPONSE, ev) || on_other_response(c, state, ev);
 }
 
 static enum grpc_status status_of_abort(const struct call_abort *abort)

@@ -84,7 +84,7 @@ static inline bool grpc_walk_prefix(
 
 /* For those who can do with less than a walk: the piece is exactly one message. */
 static inline bool grpc_walk_is_single(
-	const struct grpc_walker *w, const uint8_t *at, size_t len, uint32_t *size)
+	const struct grpc_walker *w, const uint8_t *at, uint32_t len, uint32_t *size)
 {
 	return grpc_walk_prefix(w, at, len, size) && *size == len - GRPC_PREFIX_BYTES;
 }

@@ -127,17 +127,19 @@ static inline void series_set(struct series *s, enum metric m, uint64_t n)
 /* A histogram's observation: bytes, or nanoseconds (rendered as seconds). */
 void series_observe(struct series *s, enum metric m, uint64_t value);
 
-/* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. The highest bit of bytes - 1 says which,
- * without a search; 0 wraps, and no message but the empty one has bit 63. */
+/* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. The highest bit of 2 * bytes - 1 says which,
+ * without a search: it is bit n for all above 2^(n-1) up to 2^n. Of 0, which wraps, it is bit 63.
+ */
 static inline unsigned metrics_bytes_bucket(uint32_t bytes)
 {
 	/* clang-format off */
 	static const uint8_t of_bit[64] = {
-		0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5,
-		6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 10, 10, 10, 10, 10, 10,
+		0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5,
+		5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 10, 10, 10, 10, 10,
+		10,
 	};
 	/* clang-format on */
-	return of_bit[63 ^ __builtin_clzll(((uint64_t)bytes - 1) | 1)];
+	return of_bit[63 ^ __builtin_clzll(2 * (uint64_t)bytes - 1)];
 }
 
 /* series_observe for what every message does; `m` is a METRIC_HISTOGRAM_BYTES. */
