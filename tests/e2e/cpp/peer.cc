@@ -280,10 +280,11 @@ class Client;
 // A call of any kind as a bidirectional one: the wire is the same.
 class Call {
 public:
-	Call(Client *client, const string &method, const How &how = How());
+	Call(Client *client, const string &method, const How &how = How(), bool unary = false);
 	void write(const string &data);
 	void say(size_t size) { write(payload(written++, size)); }
 	void half_close() { stream_->WritesDone(); }
+	void write_last(const string &data); // the only message: head, message and end leave together
 	bool read(string *data);
 	void hear()
 	{
@@ -311,6 +312,7 @@ public:
 
 private:
 	Count &count();
+	void count_sent(const string &data);
 	Client *client_;
 	string path_;
 	std::unique_ptr<grpc::ClientReaderWriter<ByteBuffer, ByteBuffer>> stream_;
@@ -334,9 +336,8 @@ public:
 	string unary(const string &data, const string &method = "Unary", const How &how = How(),
 		const std::function<void(Call &)> &look = nullptr)
 	{
-		Call call(this, method, how);
-		call.write(data);
-		call.half_close();
+		Call call(this, method, how, true);
+		call.write_last(data);
 		string reply, more;
 		bool got = call.read(&reply);
 		if (got)
@@ -551,7 +552,7 @@ private:
 	std::vector<std::unique_ptr<Call>> held_;
 };
 
-Call::Call(Client *client, const string &method_name, const How &how)
+Call::Call(Client *client, const string &method_name, const How &how, bool unary)
 	: method(method_name), client_(client), path_(kService + method_name)
 {
 	count().started++;
@@ -561,6 +562,7 @@ Call::Call(Client *client, const string &method_name, const How &how)
 		std::chrono::milliseconds(static_cast<int>(how.timeout_s * 1000)));
 	if (how.gzip)
 		context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+	context.set_initial_metadata_corked(unary);
 	grpc::internal::RpcMethod rpc(path_.c_str(), grpc::internal::RpcMethod::BIDI_STREAMING, client->channel);
 	stream_.reset(grpc::internal::ClientReaderWriterFactory<ByteBuffer, ByteBuffer>::Create(
 		client->channel.get(), rpc, &context));
@@ -571,14 +573,23 @@ Count &Call::count()
 	return client_->counts[method];
 }
 
+void Call::count_sent(const string &data)
+{
+	std::lock_guard<std::mutex> lock(client_->mutex);
+	count().sent++;
+	count().sent_bytes += data.size() + 5;
+}
+
 void Call::write(const string &data)
 {
-	{
-		std::lock_guard<std::mutex> lock(client_->mutex);
-		count().sent++;
-		count().sent_bytes += data.size() + 5;
-	}
+	count_sent(data);
 	stream_->Write(to_buffer(data));
+}
+
+void Call::write_last(const string &data)
+{
+	count_sent(data);
+	stream_->WriteLast(to_buffer(data), grpc::WriteOptions());
 }
 
 bool Call::read(string *data)
