@@ -165,7 +165,8 @@ void h2_stream_credit(struct h2_stream *s, uint32_t bytes);
 /* Drops what is queued and sends RST_STREAM(code). With NO_ERROR and our end already pushed it waits
  * until the queue is sent (RFC 9113 8.1: a complete response before the request ended). No event. */
 void h2_stream_reset(struct h2_stream *s, uint32_t code);
-/* Forgets queued, unadmitted DATA (to put an error's trailers in its place); bytes dropped. */
+/* Forgets queued, unadmitted DATA (to put an error's trailers in its place); bytes dropped. Trailers or
+ * an end that were pushed behind it are forgotten too: push another end. */
 uint32_t h2_stream_drop_queued(struct h2_stream *s);
 /* Gives the handle back; a stream that is still open is reset with CANCEL. */
 void h2_stream_release(struct h2_stream *s);

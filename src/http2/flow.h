@@ -26,10 +26,11 @@ struct h2_inflow {
 };
 void h2_inflow_init(struct h2_inflow *f, uint32_t target_bytes);
 
-/* DATA arrived; false when it is more than the peer was allowed to send. */
+/* DATA arrived; false when it is more than the peer was allowed to send. Empty DATA needs no window
+ * (RFC 9113 6.9.1), not even one above zero. */
 static inline bool h2_inflow_take(struct h2_inflow *f, uint32_t bytes)
 {
-	if ((int64_t)bytes > f->avail_bytes)
+	if (bytes && (int64_t)bytes > f->avail_bytes)
 		return false;
 	f->avail_bytes -= (int32_t)bytes;
 	return true;

@@ -91,6 +91,9 @@ static void settings_acked(struct h2_conn *c)
 		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
 		s->inflow.avail_bytes -= H2_WINDOW_DEFAULT - (int32_t)window;
 		s->inflow.target_bytes = window;
+		/* What was owed may have been little of 65,535 and be all of the smaller window:
+		 * the peer may be waiting for it. */
+		h2_stream_credit(s, 0);
 	}
 }
 

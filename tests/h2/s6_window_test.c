@@ -352,6 +352,53 @@ RAW_BOTH(rfc9113_6_9_the_window_of_a_stream_is_the_default_until_our_settings_ar
 	IGNORED(w, id);
 }
 
+/* A window below the default, and 5,000 octets that came before the peer acknowledged it: -4,000.
+ */
+static uint32_t overdrawn(struct wire *w, uint32_t credit)
+{
+	struct h2_options o = h2_options_default(w->role);
+	o.stream_window_bytes = 1000;
+	wire_create(w, &o);
+	if (w->role == H2_SERVER)
+		wire_raw(w, PREFACE, 24);
+	FRAME(w, SETTINGS, 0, 0, "");
+	uint32_t id = stream_in_body(w);
+	wire_fill(w, DATA, 0, id, 5000);
+	if (credit)
+		app_credit(w, id, credit);
+	FRAME(w, SETTINGS, ACK, 0, "");
+	return id;
+}
+
+RAW_BOTH(rfc9113_6_9_2_credit_given_before_our_settings_are_acknowledged_is_not_lost)
+{
+	uint32_t id = overdrawn(w, 5000);
+	CHECK_EQ(wire_sent_window(w, id), 5000);
+	wire_fill(w, DATA, ES, id, 1000);
+	CHECK_EQ(wire_got_data(w, id), 6000);
+	IGNORED(w, id);
+}
+
+RAW_BOTH(rfc9113_6_9_1_empty_data_needs_no_window_even_when_it_is_negative)
+{
+	uint32_t id = overdrawn(w, 0);
+	FRAME(w, DATA, ES, id, "");
+	const struct wire_event *e = NULL;
+	wire_sync(w);
+	for (size_t i = 0; wire_got_message(w, EVENT_DATA, id, i); i++)
+		e = wire_got_message(w, EVENT_DATA, id, i);
+	REQUIRE(e);
+	CHECK(e->e.ev.end);
+	IGNORED(w, id);
+}
+
+RAW_BOTH(rfc9113_6_9_2_data_on_a_negative_receive_window_is_flow_control_error)
+{
+	uint32_t id = overdrawn(w, 0);
+	wire_fill(w, DATA, 0, id, 1);
+	FAULT(w, id, H2_FLOW_CONTROL_ERROR);
+}
+
 RAW_BOTH(rfc9113_6_9_data_of_a_stream_error_is_returned_to_the_connection)
 {
 	begin_with_windows(w, 65535, 65535);
