@@ -169,7 +169,8 @@ static enum h2_rx_step skip(struct h2_conn *c, uint32_t *left, enum h2_rx_state 
 {
 	struct h2_rx *rx = &c->rx;
 	uint32_t n = rx->in.len < *left ? rx->in.len : *left;
-	rx->in.at += n;
+	if (n) /* a null slice has no place to step from */
+		rx->in.at += n;
 	rx->in.len -= n;
 	*left -= n;
 	if (*left) {
