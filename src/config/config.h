@@ -77,6 +77,8 @@ struct config_limits {
 	uint64_t message_bytes;          /* default 64MiB */
 	uint32_t series_per_family;      /* default 1000 */
 	uint32_t connections;            /* downstream, in all; default 100000 */
+	uint64_t preface_timeout_ns;     /* default 10s */
+	uint64_t admin_idle_ns;          /* default 60s */
 	uint64_t replay_bytes;           /* held a call until commit, for replays; default 64KiB */
 };
 

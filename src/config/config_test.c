@@ -44,6 +44,8 @@ static const char FULL[] =
 	"  series_per_family: 50\n"
 	"  connections: 20\n"
 	"  replay_bytes: 0\n"
+	"  preface_timeout: 3s\n"
+	"  admin_idle: 250ms\n"
 	"drain: {grace: 2h}\n";
 
 static const char MINIMAL[] = "listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"
@@ -100,6 +102,8 @@ TEST(every_key_reaches_its_field)
 	CHECK_EQ(c->limits.series_per_family, 50);
 	CHECK_EQ(c->limits.connections, 20);
 	CHECK_EQ(c->limits.replay_bytes, 0);
+	CHECK_EQ(c->limits.preface_timeout_ns, 3000000000);
+	CHECK_EQ(c->limits.admin_idle_ns, 250000000);
 	CHECK_EQ(c->drain_grace_ns, 7200 * NS_PER_SEC);
 	config_unref(c);
 }
@@ -206,6 +210,8 @@ TEST(what_is_not_written_has_its_default)
 	CHECK_EQ(c->limits.series_per_family, 1000);
 	CHECK_EQ(c->limits.connections, 100000);
 	CHECK_EQ(c->limits.replay_bytes, 64 << 10);
+	CHECK_EQ(c->limits.preface_timeout_ns, 10000000000);
+	CHECK_EQ(c->limits.admin_idle_ns, 60000000000);
 	CHECK_EQ(c->drain_grace_ns, 30 * NS_PER_SEC);
 	CHECK_EQ(c->generation, 0);
 	config_unref(c);

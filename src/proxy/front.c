@@ -10,8 +10,6 @@
 #include "proxy/route.h"
 #include "proxy/upstream.h"
 
-#define PREFACE_TIMEOUT_NS (10 * NS_PER_SEC)
-
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 _Static_assert(
 	sizeof(preface) - 1 == sizeof(((struct front *)0)->sniffed), "RFC 9113 3.4: 24 bytes");
@@ -302,6 +300,12 @@ static bool raw_wants(struct h2io *io)
 	return !f->http1 || front1_wants_read(f);
 }
 
+static bool raw_eof(struct h2io *io)
+{
+	struct front *f = front_of(io);
+	return f->http1 && front1_eof(f);
+}
+
 static int raw_output(struct h2io *io, struct iovec *iov, int max)
 {
 	struct front *f = front_of(io);
@@ -317,6 +321,7 @@ static const struct h2io_ops front_ops = {
 	.event = on_event,
 	.raw = on_raw,
 	.raw_wants = raw_wants,
+	.raw_eof = raw_eof,
 	.raw_output = raw_output,
 	.raw_written = raw_written,
 	.lost = on_lost,
@@ -339,7 +344,8 @@ int front_create(struct worker *w, struct worker_listener *wl, int fd)
 	list_init(&f->calls);
 	h2io_count_open(&f->io);
 	timer_init(&f->io.timer, on_preface_timeout);
-	wheel_arm(&w->loop.wheel, &f->io.timer, w->loop.now_ns + PREFACE_TIMEOUT_NS);
+	wheel_arm(&w->loop.wheel, &f->io.timer,
+		w->loop.now_ns + w->current->base.config->limits.preface_timeout_ns);
 	return 0;
 }
 

@@ -129,6 +129,23 @@ static void poll_events(struct front *f)
 		h2io_resume(&f->io);
 }
 
+/* Also bounds how long a request may take to arrive and an answer to be read. */
+static void on_idle(struct timer *t, uint64_t now_ns)
+{
+	struct front *f = CONTAINER_OF(t, struct front, io.timer);
+	http1_conn_fail(f->http1->conn, HTTP1_FAULT_TIMEOUT);
+	poll_events(f);
+	h2io_finish(&f->io, CLOSED_IDLE);
+}
+
+static void note_activity(struct front *f)
+{
+	struct worker *w = f->io.worker;
+	if (!f->io.finishing && !f->io.dead)
+		wheel_arm(&w->loop.wheel, &f->io.timer,
+			w->loop.now_ns + w->current->base.config->limits.admin_idle_ns);
+}
+
 void front1_feed(struct front *f, struct slice in)
 {
 	struct front1 *h = f->http1;
@@ -136,8 +153,19 @@ void front1_feed(struct front *f, struct slice in)
 		slice_drop(&in);
 		return;
 	}
+	note_activity(f);
 	http1_conn_feed(h->conn, in);
 	poll_events(f);
+}
+
+bool front1_eof(struct front *f)
+{
+	struct front1 *h = f->http1;
+	if (!h->conn)
+		return false;
+	http1_conn_eof(h->conn);
+	poll_events(f);
+	return !f->io.dead && (h->call || http1_conn_wants_write(h->conn));
 }
 
 bool front1_wants_read(const struct front *f)
@@ -162,6 +190,8 @@ int front1_begin(struct front *f, const uint8_t *bytes, uint32_t len)
 	h->conn = http1_conn_create(HTTP1_SERVER, &o);
 	if (!h->conn)
 		return ERR_NOMEM;
+	timer_init(&f->io.timer, on_idle);
+	note_activity(f);
 	front1_feed(f, slice_static(bytes, len));
 	return 0;
 }
@@ -184,6 +214,7 @@ void front1_written(struct front *f, size_t bytes)
 		buf_consume(&h->refusal, bytes);
 		return;
 	}
+	note_activity(f);
 	http1_conn_written(h->conn, bytes);
 	poll_events(f);
 }

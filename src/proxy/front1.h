@@ -7,6 +7,7 @@
 /* `bytes` came first; the rest follows by front1_feed. ERR_NOMEM. */
 int front1_begin(struct front *f, const uint8_t *bytes, uint32_t len) MUST_USE;
 void front1_feed(struct front *f, struct slice in); /* takes it */
+bool front1_eof(struct front *f); /* the client's FIN: true when it still gets an answer */
 bool front1_wants_read(const struct front *f);
 int front1_output(struct front *f, struct iovec *iov, int max);
 void front1_written(struct front *f, size_t bytes);

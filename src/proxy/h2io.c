@@ -102,6 +102,7 @@ void h2io_finish(struct h2io *io, enum close_reason reason)
 		return;
 	io->finishing = true;
 	io->reason = reason;
+	wheel_cancel(&io->worker->loop.wheel, &io->timer); /* whatever the owner used it for */
 	timer_init(&io->timer, on_linger_end);
 	wheel_arm(&io->worker->loop.wheel, &io->timer, io->worker->loop.now_ns + LINGER_NS);
 	h2io_dirty(io);
@@ -181,6 +182,10 @@ static bool read_once(struct h2io *io)
 	if (n < 0 && errno == EINTR)
 		return true;
 	if (n < 0 && errno == EAGAIN) {
+		io->readable = false;
+		return false;
+	}
+	if (n == 0 && !io->h2 && !io->finishing && io->ops->raw_eof && io->ops->raw_eof(io)) {
 		io->readable = false;
 		return false;
 	}

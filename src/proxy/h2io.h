@@ -35,6 +35,7 @@ struct h2io;
 	CLOSE(NOT_HTTP2, "not_http2", "did not speak HTTP/2")                                      \
 	CLOSE(HTTP1, "http1", "HTTP/1 exchange ended")                                             \
 	CLOSE(PREFACE_TIMEOUT, "preface_timeout", "sent no complete HTTP/2 preface in time")       \
+	CLOSE(IDLE, "idle", "idle for too long")                                                   \
 	CLOSE(CONNECT_REFUSED, "connect_refused", "connection refused")                            \
 	CLOSE(CONNECT_TIMEOUT, "connect_timeout", "connect timed out")                             \
 	CLOSE(NO_MEMORY, "out_of_memory", "out of memory")                                         \
@@ -57,6 +58,9 @@ struct h2io_ops {
 	/* While h2 is NULL: may more input come now? NULL = always. h2io_resume when it may again.
 	 */
 	bool (*raw_wants)(struct h2io *io);
+	/* The peer's FIN while h2 is NULL: true when there is still an answer to give. NULL =
+	 * false. */
+	bool (*raw_eof)(struct h2io *io);
 	/* Output while h2 is NULL: fills iov; NULL = none. */
 	int (*raw_output)(struct h2io *io, struct iovec *iov, int max);
 	void (*raw_written)(struct h2io *io, size_t bytes);

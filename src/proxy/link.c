@@ -319,6 +319,7 @@ static enum call_reason_id reason_of(const struct h2io *io)
 	case CLOSED_NOT_HTTP2:
 	case CLOSED_HTTP1:
 	case CLOSED_PREFACE_TIMEOUT:
+	case CLOSED_IDLE:
 	case CLOSED_SHUTDOWN:
 	case CLOSE_REASON_COUNT:
 		return REASON_UPSTREAM_LOST;

@@ -535,5 +535,47 @@ def an_http1_request_gets_505_and_a_text():
         check_eq(r.weir.metrics().sum("weir_http1_refused_total"), 1)
 
 
+def read_all(sock):
+    answer = b""
+    while chunk := sock.recv(4096):
+        answer += chunk
+    return answer
+
+
+@test
+def a_connection_without_a_preface_in_time_is_closed_and_counted():
+    with Relay(limits={"preface_timeout": "50ms"}) as r:
+        with socket.create_connection(("127.0.0.1", r.weir.port())) as s:
+            s.sendall(b"PRI * HTTP/2.0")
+            check_eq(read_all(s), b"")
+        m = r.weir.metrics()
+        check_eq(m.sum("weir_connections_closed_total", reason="preface_timeout"), 1)
+        check_eq(m.sum("weir_not_http2_connections_total"), 1)
+
+
+def admin_socket(weir):
+    host, port = weir.cfg["admin"].rsplit(":", 1)
+    return socket.create_connection((host, int(port)))
+
+
+@test
+def an_admin_client_may_half_close_and_still_gets_its_page():
+    with Relay() as r, admin_socket(r.weir) as s:
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        s.shutdown(socket.SHUT_WR)
+        answer = read_all(s)
+        check(answer.startswith(b"HTTP/1.1 200 "), answer[:100])
+        check(b"weir_build_info" in answer)
+
+
+@test
+def an_admin_connection_that_idles_is_closed():
+    with Relay(limits={"admin_idle": "50ms"}) as r, admin_socket(r.weir) as s:
+        s.sendall(b"GET /live HTTP/1.1\r\nHo")
+        answer = read_all(s)
+        check(answer.startswith(b"HTTP/1.1 408 "), answer[:100])
+        check_eq(r.weir.metrics().sum("weir_connections_closed_total", reason="idle"), 1)
+
+
 if __name__ == "__main__":
     run()
