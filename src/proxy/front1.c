@@ -133,9 +133,9 @@ static void poll_events(struct front *f)
 static void on_idle(struct timer *t, uint64_t now_ns)
 {
 	struct front *f = CONTAINER_OF(t, struct front, io.timer);
+	h2io_finish(&f->io, CLOSED_IDLE); /* first, so that this is the reason that counts */
 	http1_conn_fail(f->http1->conn, HTTP1_FAULT_TIMEOUT);
 	poll_events(f);
-	h2io_finish(&f->io, CLOSED_IDLE);
 }
 
 static void note_activity(struct front *f)
