@@ -574,7 +574,8 @@ def an_admin_connection_that_idles_is_closed():
         s.sendall(b"GET /live HTTP/1.1\r\nHo")
         answer = read_all(s)
         check(answer.startswith(b"HTTP/1.1 408 "), answer[:100])
-        check_eq(r.weir.metrics().sum("weir_connections_closed_total", reason="idle"), 1)
+        s.close()
+        eventually(lambda: r.weir.metrics().sum("weir_connections_closed_total", reason="idle") == 1, "the count")
 
 
 if __name__ == "__main__":
