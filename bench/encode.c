@@ -135,17 +135,33 @@ static uint8_t *put_text(uint8_t *at, const char *text)
  * constant field is one index, and a changing one a literal with an indexed name. */
 static uint8_t *put_field(struct conn *c, uint8_t *at, enum name n, const char *value)
 {
+	const char *text = names[n].value ? names[n].value : value;
+	if (c->no_table) {
+		at = put_int(at, 0, 4, names[n].static_index);
+		if (!names[n].static_index)
+			at = put_text(at, names[n].name);
+		return put_text(at, text);
+	}
 	if (c->inserted_at[n]) {
 		uint32_t index = 62 + c->inserted - c->inserted_at[n];
 		if (names[n].value)
 			return put_int(at, 0x80, 7, index);
-		return put_text(put_int(at, 0, 4, index), value);
+		return put_text(put_int(at, 0, 4, index), text);
 	}
 	c->inserted_at[n] = ++c->inserted;
 	at = put_int(at, 0x40, 6, names[n].static_index);
 	if (!names[n].static_index)
 		at = put_text(at, names[n].name);
-	return put_text(at, names[n].value ? names[n].value : value);
+	return put_text(at, text);
+}
+
+/* A table that the peer made smaller than we used is first said to be so (RFC 7541 4.2): empty. */
+static uint8_t *begin_block(struct conn *c, uint8_t *at)
+{
+	if (c->say_no_table)
+		*at++ = 0x20;
+	c->say_no_table = false;
+	return at;
 }
 
 static void put_block(
@@ -160,7 +176,7 @@ static void put_block(
 void head_request(struct stream *s, uint64_t number)
 {
 	struct conn *c = s->conn;
-	uint8_t block[HEADER_BYTES], *at = block;
+	uint8_t block[HEADER_BYTES], *at = begin_block(c, block);
 	char text[40];
 	*at++ = 0x83; /* :method POST */
 	*at++ = 0x86; /* :scheme http */
@@ -180,7 +196,7 @@ void head_request(struct stream *s, uint64_t number)
 
 void head_response(struct stream *s)
 {
-	uint8_t block[HEADER_BYTES], *at = block;
+	uint8_t block[HEADER_BYTES], *at = begin_block(s->conn, block);
 	*at++ = 0x88; /* :status 200 */
 	at = put_field(s->conn, at, NAME_CONTENT_TYPE, NULL);
 	at = put_field(s->conn, at, NAME_ACCEPT_ENCODING, NULL);
@@ -189,7 +205,7 @@ void head_response(struct stream *s)
 
 void head_trailers(struct stream *s, bool counts)
 {
-	uint8_t block[HEADER_BYTES], *at = block;
+	uint8_t block[HEADER_BYTES], *at = begin_block(s->conn, block);
 	char text[24];
 	at = put_field(s->conn, at, NAME_STATUS, NULL);
 	at = put_field(s->conn, at, NAME_MESSAGE, NULL);

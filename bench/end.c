@@ -229,7 +229,7 @@ static void on_settings(struct conn *c, const struct frame *f)
 		unsigned id = (unsigned)f->at[at] << 8 | f->at[at + 1];
 		uint32_t value = get_u32(f->at + at + 2);
 		if (id == 1 && value < HPACK_DEFAULT_TABLE_BYTES)
-			fault(c, "the peer has a smaller header table than 4096 bytes", 0);
+			c->no_table = c->say_no_table = true;
 		if (id == 3)
 			c->peer_streams = value;
 		if (id == 4)

@@ -61,6 +61,7 @@ struct conn {
 	uint32_t uncredited; /* what we received and did not give back */
 	uint32_t peer_window, peer_streams, next_id;
 	bool peer_settings, blocked, dead, eof;
+	bool no_table, say_no_table; /* the peer has no room for a dynamic table: nginx */
 	void *user;
 };
 
