@@ -46,10 +46,26 @@ static int by_use(const void *va, const void *vb)
 	return order ? order : strcmp(a->rows[0]->route, b->rows[0]->route);
 }
 
+/* Calls of a method that is not known yet wait under _OTHER and leave nothing behind: such rows say
+ * nothing. */
+static void drop_empty_rows(struct top_page *p)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct top_counts *c = &p->rows[i]->now;
+		if (c->active + c->started + c->sent_messages + c->received_messages +
+				c->sent_bytes + c->received_bytes >
+			0)
+			p->rows[kept++] = p->rows[i];
+	}
+	p->count = kept;
+}
+
 /* The page's rows by route, on the heap; NULL when there are none, or no memory. */
 static struct group *group_rows(struct top_page *p, uint32_t *count)
 {
 	*count = 0;
+	drop_empty_rows(p);
 	if (p->count == 0)
 		return NULL;
 	struct group *groups = mem_zalloc(p->count * sizeof(*groups));

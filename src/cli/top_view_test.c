@@ -22,6 +22,8 @@ static const char AFTER[] =
 	"weir_connections_open{side=\"upstream\"} 1\n"
 	"weir_memory_limit_bytes 536870912\n"
 	"grpc_streams_active{rt_route=\"rest\",grpc_service=\"\",grpc_method=\"\"} 1\n"
+	/* nothing in it: no row */
+	"grpc_streams_active{rt_route=\"chat\",grpc_service=\"_OTHER\",grpc_method=\"_OTHER\"} 0\n"
 	"grpc_streams_active{rt_route=\"chat\",grpc_service=\"c.Chat\",grpc_method=\"Sub\"} 12\n"
 	"grpc_streams_active{rt_route=\"chat\",grpc_service=\"c.Chat\",grpc_method=\"Talk\"} 30\n"
 	"grpc_streams_started_total{rt_route=\"chat\",grpc_service=\"c.Chat\",grpc_method=\"Sub\"} "
@@ -91,7 +93,7 @@ static void many_rows(struct top_page *p, int routes)
 			"grpc_streams_active{rt_route=\"a-route-with-quite-a-long-name-%d\","
 			"grpc_service=\"example.company.department.v1.VeryLongService\",grpc_"
 			"method=\"\x1b[2JMethod%d\"} %d\n",
-			i, i, i);
+			i, i, i + 1);
 	buf_str(&text, "");
 	parse(p, text.bytes);
 	buf_fini(&text);
