@@ -39,7 +39,8 @@ def judged(*rows, ran=None, allow_todo=False):
 @test
 def references_to_tests_that_exist_are_accepted():
     check_eq(judged("`base/map_finds`", "`e2e/answers`, `e2e/counts`",
-                    "`tests/e2e/unary_test.py::counts`", "`tools/layers`"), ([], []))
+                    "`tests/e2e/unary_test.py::counts`", "`tests/e2e/unary_test.py`",
+                    "`tools/layers`"), ([], []))
 
 
 @test
@@ -82,6 +83,8 @@ def a_test_that_did_not_pass_in_this_run_is_caught():
     check_eq(judged("`tools/layers`", ran={"tools/layers": {"ok"}}), ([], []))
     check_eq(judged("`h2/rfc9113_6_7`", ran={"rfc9113_6_7_as_client": {"ok"}}), ([], []))
     check_eq(len(judged("`tools/layers`", ran={})[0]), 1)
+    check_eq(len(judged("`tests/e2e/unary_test.py`", ran={"answers": {"ok"}})[0]), 1)
+    check_eq(judged("`tests/e2e/unary_test.py`", ran={"answers": {"ok"}, "counts": {"ok"}}), ([], []))
 
 
 @test
