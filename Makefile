@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 DEMO_SECONDS ?=
 PYTHON       := /usr/bin/python3
 
-.PHONY: build debug asan tsan coverage fuzz test demo bench interop lint format install clean help
+.PHONY: build debug asan tsan coverage fuzz test demo bench interop ratchet-record lint format install clean help
 # Targets share the build trees: never two at once.
 .NOTPARALLEL:
 
@@ -53,6 +53,12 @@ fuzz: ## every fuzz target [FUZZ_SECONDS=N each] [TARGET=name]; findings are kep
 	@tools/tree fuzz
 	@tools/fuzz --seconds $(FUZZ_SECONDS) $(TARGET)
 
+ratchet-record: ## record what a message costs now, in tests/ratchet/ratchet.txt
+	@tools/setup build test
+	@tools/tree release
+	@$(PYTHON) tests/ratchet/ratchet_test.py build/weir build/tests/ratchet/ratchet_bare \
+		build/tests/ratchet/ratchet_load --record
+
 lint: ## formatting, layers, clang-tidy, shellcheck
 	@tools/setup build test lint
 	@tools/lint
@@ -79,4 +85,4 @@ clean: ## remove every build tree
 	rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz fuzz-work
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\): ## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\): ## /\1\t/p' Makefile | expand -t 16
