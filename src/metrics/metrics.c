@@ -56,6 +56,7 @@ const struct histogram_info *histogram_of(enum metric_kind kind)
 	case METRIC_HISTOGRAM_BYTES:
 		return &bytes_histogram;
 	case METRIC_HISTOGRAM_SECONDS:
+	case METRIC_HISTOGRAM_TIMES:
 		return &seconds_histogram;
 	case METRIC_HISTOGRAM_CALLS:
 		return &calls_histogram;
@@ -85,15 +86,16 @@ void group_describe(enum metric_group g, struct group_info *out)
 	}
 }
 
-static void observe_in(_Atomic uint64_t *v, unsigned bucket, unsigned count, uint64_t value)
+static void observe_in(
+	_Atomic uint64_t *v, unsigned bucket, unsigned count, uint64_t value, uint64_t times)
 {
 	uint64_t n = atomic_load_explicit(&v[bucket], memory_order_relaxed);
-	atomic_store_explicit(&v[bucket], n + 1, memory_order_relaxed);
+	atomic_store_explicit(&v[bucket], n + times, memory_order_relaxed);
 	n = atomic_load_explicit(&v[count + 1], memory_order_relaxed);
-	atomic_store_explicit(&v[count + 1], n + value, memory_order_relaxed);
+	atomic_store_explicit(&v[count + 1], n + value * times, memory_order_relaxed);
 }
 
-void series_observe(struct series *s, enum metric m, uint64_t value)
+void series_observe_times(struct series *s, enum metric m, uint64_t value, uint64_t n)
 {
 	_Atomic uint64_t *v = &s->v[metric_slot[m]];
 	const struct histogram_info *h = histogram_of(metric_infos[m].kind);
@@ -101,7 +103,12 @@ void series_observe(struct series *s, enum metric m, uint64_t value)
 	ASSERT(h);
 	while (bucket < h->count && value > h->bounds[bucket])
 		bucket++;
-	observe_in(v, bucket, h->count, value);
+	observe_in(v, bucket, h->count, value, n);
+}
+
+void series_observe(struct series *s, enum metric m, uint64_t value)
+{
+	series_observe_times(s, m, value, 1);
 }
 
 size_t series_bytes(enum metric_group g)

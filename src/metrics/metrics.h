@@ -44,6 +44,7 @@ enum metric_kind {
 	METRIC_HISTOGRAM_BYTES,
 	METRIC_HISTOGRAM_SECONDS,
 	METRIC_HISTOGRAM_CALLS,
+	METRIC_HISTOGRAM_TIMES,
 };
 
 enum metric {
@@ -90,6 +91,7 @@ enum {
 	WIDTH_HISTOGRAM_BYTES = METRICS_BYTES_BOUNDS + 2,
 	WIDTH_HISTOGRAM_SECONDS = METRICS_SECONDS_BOUNDS + 2,
 	WIDTH_HISTOGRAM_CALLS = METRICS_CALLS_BOUNDS + 2,
+	WIDTH_HISTOGRAM_TIMES = METRICS_SECONDS_BOUNDS + 2,
 
 	BEFORE_ALL = -1,
 #define GROUP(id, labels)                         START_##id, REWIND_##id = START_##id - 1,
@@ -126,6 +128,9 @@ static inline void series_set(struct series *s, enum metric m, uint64_t n)
 }
 /* A histogram's observation: bytes, or nanoseconds (rendered as seconds). */
 void series_observe(struct series *s, enum metric m, uint64_t value);
+
+/* Adds n equal observations of a METRIC_HISTOGRAM_TIMES. */
+void series_observe_times(struct series *s, enum metric m, uint64_t value_ns, uint64_t n);
 
 /* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. The highest bit of 2 * bytes - 1 says which,
  * without a search: it is bit n for all above 2^(n-1) up to 2^n. Of 0, which wraps, it is bit 63.
