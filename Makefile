@@ -15,7 +15,7 @@ PYTHON       := /usr/bin/python3
 
 build: ## build/weir, optimised
 	@tools/setup build
-	@tools/tree release
+	@tools/tree release weir
 
 debug: ## build-debug: no optimiser, the books are checked at every turn
 	@tools/setup build
@@ -35,7 +35,7 @@ test: ## set up and run every test; the last line is 'N passed, N failed[, N ski
 
 demo: ## a streaming service behind weir, and what weir sees of it [DEMO_SECONDS=N]
 	@tools/setup build demo
-	@tools/tree release
+	@tools/tree release weir
 	@DEMO_SECONDS='$(DEMO_SECONDS)' tools/demo
 
 bench: ## the benchmarks' tables
@@ -77,7 +77,7 @@ coverage: ## line coverage of the tests, in build-coverage/coverage/
 
 install: ## install weir [prefix=/usr/local] [DESTDIR=]
 	@tools/setup build
-	@tools/tree release
+	@tools/tree release weir
 	install -d '$(DESTDIR)$(prefix)/bin'
 	install -s -m 755 build/weir '$(DESTDIR)$(prefix)/bin/weir'
 

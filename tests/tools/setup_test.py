@@ -38,7 +38,8 @@ class Machine:
         os.chmod(path, 0o755)
 
     def start(self, *groups):
-        env = {"PATH": self.bin, "WEIR_POLICY_RC_D": self.guard, "DIR": self.dir, "TMPDIR": self.dir}
+        env = {"PATH": self.bin, "WEIR_POLICY_RC_D": self.guard, "WEIR_ROOT": self.dir,
+               "DIR": self.dir, "TMPDIR": self.dir}
         return subprocess.Popen([SETUP, *groups], env=env, stdin=subprocess.DEVNULL, text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -108,6 +109,16 @@ def installs_only_what_is_missing_and_no_daemon_may_start_meanwhile():
         check(install.endswith(" install --no-install-recommends -y libyaml-dev"), install)
         check_eq((guard1, guard2), ("guard 101", "guard 101"))
         check(not os.path.exists(m.guard), "the guard was left behind")
+
+
+@test
+def build_trees_are_configured_anew_after_an_installation():
+    with Machine(id=ROOT, dpkg_query=NOTHING_INSTALLED, apt_get="#!/bin/sh\n") as m:
+        stamp = os.path.join(m.dir, "build-asan", ".weir-tree")
+        os.mkdir(os.path.dirname(stamp))
+        m.put(stamp, "gcc\n")
+        check_eq(m.setup("build")[0], 0)
+        check(not os.path.exists(stamp), "the tree keeps what was found without the new packages")
 
 
 @test
