@@ -189,7 +189,7 @@ static void on_messages(struct stream *s, uint64_t n)
 		done += n;
 		opened += s->in.heard == n;
 	}
-	if (opt->work == WORK_BIDI_FLOOD && s->owe == 1)
+	if (opt->work == WORK_BIDI_FLOOD && s->owe == 1 && !s->last)
 		stream_owe(s, OWE_WITHOUT_END);
 	if (opt->work != WORK_ECHO)
 		return;
