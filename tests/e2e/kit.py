@@ -147,9 +147,9 @@ class Program:
 class Peer(Program):
     """A client or server of PEERS.md in one of KINDS."""
 
-    def __init__(self, kind, role, target=None):
+    def __init__(self, kind, role, target=None, port=None):
         self.kind, self.role = kind, role
-        self.port = free_port() if role == "server" else None
+        self.port = port or free_port() if role == "server" else None
         argv, env = peer_command(kind)
         super().__init__([*argv, role, str(self.port or target)], f"{kind} {role}", env)
 
@@ -358,9 +358,13 @@ class Baseline:
 
     def __init__(self, weir, rss_slack_kb=8192):
         self.weir, self.rss_slack_kb = weir, rss_slack_kb
-        self.fds, self.rss_kb = weir.fds(), weir.rss_kb()
+        self.fds, self.rss_kb = self.other_fds(weir.metrics()), weir.rss_kb()
 
-    def settled(self, upstream_fds):
+    def other_fds(self, metrics):
+        """Descriptors that are no connection that Weir admits to."""
+        return self.weir.fds() - metrics.sum("weir_connections_open")
+
+    def settled(self):
         m = self.weir.metrics()
         for name in self.ZERO:
             tap.check_eq(m.sum(name), 0, name)
@@ -368,13 +372,14 @@ class Baseline:
             tap.check_eq(m.sum("weir_calls_active", worker=worker), 0, f"calls of worker {worker}")
         started, done = m.sum("grpc_streams_started_total"), m.sum("grpc_streams_completed_total")
         tap.check_eq(started, done, "streams started, against completed")
-        fds = self.weir.fds() - (m.sum("weir_connections_open", side="upstream") if upstream_fds else 0)
-        tap.check(fds <= self.fds, f"{fds} fds, {self.fds} before")
+        fds = self.other_fds(m)
+        tap.check(fds <= self.fds, f"{fds} fds that are no connection, {self.fds} before")
         return True
 
-    def returns(self, upstream_fds=True):
-        """All calls ended and the fds are back; `upstream_fds`: pooled connections may stay."""
-        eventually(lambda: self.settled(upstream_fds), "the baseline")
+    def returns(self):
+        """All calls ended; descriptors and memory are back. Connections may stay: whoever wants them gone
+        asks weir_connections_open."""
+        eventually(self.settled, "the baseline")
         rss = self.weir.rss_kb()
         tap.check(rss <= self.rss_kb + self.rss_slack_kb,
                   f"{rss} KB resident, {self.rss_kb} KB before")
