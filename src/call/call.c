@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/assert.h"
 #include "base/mem.h"
+#include "call/stall.h"
 #include "grpc/status.h"
 
 /* A call and the arena for its strings and filter states are one block. */
@@ -129,6 +130,7 @@ struct call *call_create(struct call_env *env, struct call_generation *generatio
 	c->front = front;
 	c->front_state = front_state;
 	c->grpc_status = -1;
+	c->peer = c->endpoint = "";
 	c->begun_ns = env->now_ns;
 	list_init(&c->node);
 	list_init(&c->withheld);
@@ -293,9 +295,10 @@ void call_push_response(struct call *c, struct event *ev)
 	run_response(c, ev, false);
 }
 
-static void withhold(struct call *c, uint64_t *owed, uint32_t bytes)
+static void withhold(struct call *c, enum lane_id lane, uint64_t *owed, uint32_t bytes)
 {
 	*owed += bytes;
+	call_stall_budget(c, lane, true);
 	if (list_empty(&c->withheld))
 		list_push_back(&c->env->withheld, &c->withheld);
 }
@@ -305,7 +308,7 @@ void call_credit_request(struct call *c, uint32_t bytes)
 	if (c->front_done || c->abort.who != CALL_BY_NOBODY)
 		return;
 	if (UNLIKELY(c->env->credit_stopped))
-		withhold(c, &c->owed_request, bytes);
+		withhold(c, LANE_REQUEST, &c->owed_request, bytes);
 	else
 		c->front->credit(c, bytes);
 }
@@ -315,7 +318,7 @@ void call_credit_response(struct call *c, uint32_t bytes)
 	if (c->terminus_done || c->abort.who != CALL_BY_NOBODY)
 		return;
 	if (UNLIKELY(c->env->credit_stopped))
-		withhold(c, &c->owed_response, bytes);
+		withhold(c, LANE_RESPONSE, &c->owed_response, bytes);
 	else
 		c->terminus->credit(c, bytes);
 }
@@ -332,6 +335,8 @@ void call_credit_resume(struct call_env *env)
 		struct call *c = CONTAINER_OF(n, struct call, withheld);
 		uint32_t request = (uint32_t)c->owed_request, response = (uint32_t)c->owed_response;
 		c->owed_request = c->owed_response = 0;
+		call_stall_budget(c, LANE_REQUEST, false);
+		call_stall_budget(c, LANE_RESPONSE, false);
 		if (request)
 			call_credit_request(c, request);
 		if (response)
@@ -500,6 +505,7 @@ unsigned call_reap(struct call_env *env)
 	for (struct list *node; (node = list_pop_front(&env->reap)); n++) {
 		struct call *c = CONTAINER_OF(node, struct call, node);
 		close_filters(c);
+		call_unwatch(c);
 		release(c);
 	}
 	return n;

@@ -36,6 +36,27 @@
 
 enum lane_id { LANE_REQUEST, LANE_RESPONSE };
 
+/* What can keep a lane from moving: stall.h. */
+enum stall_cause {
+	STALL_NONE,
+#define STALL(id, label) STALL_##id,
+#include "call/stall.def"
+#undef STALL
+	STALL_CAUSE_COUNT,
+};
+enum hung_state { HUNG_NO, HUNG_STALLED, HUNG_SILENT };
+
+/* One direction of a call, as far as it is not a filter's business. Times: CLOCK_MONOTONIC of a
+ * turn. */
+struct call_lane {
+	uint64_t messages, bytes; /* kept by the count filter */
+	uint64_t last_ns;         /* content or a message passed; 0 = never */
+	uint64_t stalled_ns;      /* the present stall began */
+	uint64_t charged_ns;      /* up to here the present stall is charged */
+	uint8_t transport;        /* enum stall_cause that the far end has now */
+	bool withheld;            /* its credit, by the memory budget */
+};
+
 /* Why a call ended otherwise than by both ENDs. Rows of reason.def: REASON(id, "label", grpc,
  * http). */
 enum call_reason_id {
@@ -137,6 +158,12 @@ struct call {
 	bool unfiltered; /* set before call_open: Weir's own pages pass no filters */
 
 	/* Lanes. */
+	struct call_lane lanes[2];  /* by enum lane_id */
+	struct stall_times *stalls; /* NULL: never stalled */
+	const char *peer;           /* the client's address; "" when not known */
+	const char *endpoint;       /* the upstream's address; "" without one */
+	uint8_t hung;               /* enum hung_state */
+	uint8_t hung_said;          /* bit by state: it was in the log */
 	bool request_ended, response_started, response_ended;
 	uint64_t id, begun_ns;
 

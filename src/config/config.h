@@ -58,6 +58,8 @@ struct config_route {
 	struct config_backend *backends;
 	uint32_t backend_count;
 	uint64_t weight_sum;
+	uint64_t stalled_after_ns; /* default 30s; 0 = never */
+	uint64_t silent_after_ns;  /* default 0 = never */
 };
 
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_STREAMS };

@@ -347,6 +347,10 @@ static bool tell_stream(struct h2_conn *c, struct h2_event *out)
 		out->kind = H2_EV_ADMITTED;
 		out->bytes = s->admitted_bytes;
 		s->admitted_bytes = 0;
+	} else if (s->notes & H2_NOTE_BLOCKED) {
+		s->notes &= (uint8_t)~H2_NOTE_BLOCKED;
+		out->kind = H2_EV_BLOCKED;
+		out->blocked = (enum h2_blocked)s->blocked;
 	} else if (s->notes & H2_NOTE_RESET) {
 		s->notes = 0;
 		out->kind = H2_EV_RESET;
@@ -448,6 +452,8 @@ void h2_conn_written(struct h2_conn *c, size_t bytes)
 void h2_conn_compact(struct h2_conn *c)
 {
 	h2_out_compact(&c->out);
+	LIST_FOR_EACH(node, &c->ready)
+		h2_tx_blocked(CONTAINER_OF(node, struct h2_stream, send_node), H2_BLOCKED_SOCKET);
 	LIST_FOR_EACH (node, &c->handles)
 		h2_tx_compact(CONTAINER_OF(node, struct h2_stream, handle_node));
 }

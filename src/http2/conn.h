@@ -81,11 +81,19 @@ enum h2_event_kind {
 	H2_EV_RESET,    /* stream, code, by_peer, unprocessed */
 	H2_EV_CLOSED,   /* stream: both directions ended and everything is in the output */
 	H2_EV_ADMITTED, /* stream, bytes: DATA that left the stream's queue since the last time */
+	H2_EV_BLOCKED,  /* stream, blocked: what keeps its queue from going out has changed */
 	H2_EV_SETTINGS, /* the peer's settings changed (its first SETTINGS included) */
 	H2_EV_GOAWAY,   /* last_id, code, debug: the peer's; streams above were reset as unprocessed */
 	H2_EV_PING_ACK, /* opaque: answers h2_conn_ping */
 	H2_EV_DRAINED,  /* our drain's second GOAWAY is out: last_id; no new streams will come */
 	H2_EV_DEAD,     /* code, fault: the connection is beyond use; the last event */
+};
+
+enum h2_blocked {
+	H2_NOT_BLOCKED,
+	H2_BLOCKED_STREAM_WINDOW, /* the peer's stream window is used up */
+	H2_BLOCKED_CONN_WINDOW,
+	H2_BLOCKED_SOCKET, /* the output is above output_bytes */
 };
 
 struct h2_stream; /* opaque */
@@ -101,6 +109,7 @@ struct h2_event {
 	uint32_t code;    /* enum h2_code, or whatever the peer sent */
 	uint32_t last_id;
 	uint32_t bytes;
+	enum h2_blocked blocked; /* BLOCKED */
 	uint64_t opaque;
 	enum h2_fault fault;      /* DEAD, and RESET by the engine; H2_FAULT_COUNT = none */
 	const char *debug;        /* GOAWAY debug data: borrowed until the next poll */
@@ -175,12 +184,6 @@ void *h2_stream_user(const struct h2_stream *s);
 uint32_t h2_stream_id(const struct h2_stream *s);
 struct h2_conn *h2_stream_conn(const struct h2_stream *s);
 
-enum h2_blocked {
-	H2_NOT_BLOCKED,
-	H2_BLOCKED_STREAM_WINDOW, /* the peer's stream window is used up */
-	H2_BLOCKED_CONN_WINDOW,
-	H2_BLOCKED_SOCKET, /* the output is above output_bytes */
-};
 struct h2_stream_info {
 	uint32_t id;
 	int64_t send_window_bytes, conn_send_window_bytes; /* may be negative */

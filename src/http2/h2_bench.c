@@ -60,6 +60,7 @@ static void relay(struct h2_conn *from)
 			h2_stream_release(ev.stream);
 			break;
 		case H2_EV_SETTINGS:
+		case H2_EV_BLOCKED:
 			break;
 		case H2_EV_RESET:
 		case H2_EV_GOAWAY:
@@ -301,8 +302,8 @@ static unsigned long long collected(const char *self, const char *shape, unsigne
 	char command[512], line[256];
 	unsigned long long sum = 0;
 	snprintf(command, sizeof(command),
-		"valgrind --tool=callgrind --collect-atstart=no --callgrind-out-file=/dev/null %s "
-		"%s %u 2>&1",
+		"valgrind --tool=callgrind --callgrind-out-file=/dev/null "
+		"--toggle-collect='hop_*' %s %s %u 2>&1",
 		self, shape, rounds);
 	FILE *f = popen(command, "r");
 	must(f != NULL, "valgrind");

@@ -210,6 +210,7 @@ uint32_t h2_stream_drop_queued(struct h2_stream *s)
 		s->tx_phase = H2_TX_BODY; /* an end behind what is dropped is dropped with it */
 	list_remove(&s->send_node);
 	s->queued = false;
+	h2_tx_blocked(s, H2_NOT_BLOCKED);
 	return h2_stream_drop_chunks(s);
 }
 

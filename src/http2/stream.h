@@ -38,7 +38,7 @@ enum h2_rx_phase {
 	H2_RX_DISCARD, /* we lost interest: late frames are dropped */
 };
 enum h2_tx_phase { H2_TX_HEAD, H2_TX_BODY, H2_TX_ENDED /* pushed, maybe not sent */ };
-enum { H2_NOTE_ADMITTED = 1, H2_NOTE_RESET = 2, H2_NOTE_CLOSED = 4 };
+enum { H2_NOTE_ADMITTED = 1, H2_NOTE_RESET = 2, H2_NOTE_CLOSED = 4, H2_NOTE_BLOCKED = 8 };
 
 struct h2_stream {
 	struct h2_conn *conn;

@@ -92,13 +92,22 @@ int h2_tx_data(struct h2_stream *s, struct slice data)
 	return 0;
 }
 
+/* What keeps the queue from going out; the owner hears of every change. */
+void h2_tx_blocked(struct h2_stream *s, enum h2_blocked how)
+{
+	if (LIKELY(s->blocked == how))
+		return;
+	s->blocked = (uint8_t)how;
+	h2_stream_note(s, H2_NOTE_BLOCKED);
+}
+
 void h2_tx_schedule(struct h2_stream *s)
 {
 	if (s->queued)
 		return;
 	if (s->queued_bytes) {
 		if (s->send_window_bytes <= 0) {
-			s->blocked = H2_BLOCKED_STREAM_WINDOW;
+			h2_tx_blocked(s, H2_BLOCKED_STREAM_WINDOW);
 			return;
 		}
 	} else if (s->tx_phase != H2_TX_ENDED || h2_state_local_ended((enum h2_state)s->state)) {
@@ -257,7 +266,7 @@ static void send_one(struct h2_stream *s)
 	if (s->queued_bytes) {
 		uint32_t n = frame_room(s);
 		if (n == 0 && s->send_window_bytes > 0) { /* the connection's window is used up */
-			s->blocked = H2_BLOCKED_CONN_WINDOW;
+			h2_tx_blocked(s, H2_BLOCKED_CONN_WINDOW);
 			list_push_back(&c->starved, &s->send_node);
 			s->queued = true;
 			return;
@@ -266,11 +275,12 @@ static void send_one(struct h2_stream *s)
 		if (n && !frame_data(s, n, end))
 			return;
 	}
-	s->blocked = H2_NOT_BLOCKED;
-	if (s->queued_bytes)
+	if (s->queued_bytes) {
 		h2_tx_schedule(s);
-	else
-		finish(s, end);
+		return;
+	}
+	h2_tx_blocked(s, H2_NOT_BLOCKED);
+	finish(s, end);
 }
 
 void h2_tx_fill(struct h2_conn *c)

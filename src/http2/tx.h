@@ -44,6 +44,7 @@ static inline bool h2_tx_quick(struct h2_stream *s, struct event *ev)
 }
 /* The stream may have something to send: into the ready list. */
 void h2_tx_schedule(struct h2_stream *s);
+void h2_tx_blocked(struct h2_stream *s, enum h2_blocked how);
 /* The connection's window grew. */
 void h2_tx_wake(struct h2_conn *c);
 /* Frames what windows and the output's cap allow. */

@@ -96,6 +96,16 @@ int sock_local_text(int fd, char *out, size_t cap)
 	return 0;
 }
 
+int sock_peer_text(int fd, char *out, size_t cap)
+{
+	struct sockaddr_storage sa;
+	socklen_t sa_len = sizeof(sa);
+	if (getpeername(fd, (struct sockaddr *)&sa, &sa_len) != 0)
+		return ERR_SYS;
+	sock_text((struct sockaddr *)&sa, out, cap);
+	return 0;
+}
+
 void sock_abort_on_close(int fd)
 {
 	struct linger l = {.l_onoff = 1, .l_linger = 0};

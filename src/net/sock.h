@@ -20,6 +20,7 @@ int sock_connect(const struct sockaddr *sa, socklen_t sa_len) MUST_USE;
 int sock_error(int fd);                                           /* SO_ERROR: 0 or an errno */
 void sock_text(const struct sockaddr *sa, char *out, size_t cap); /* "127.0.0.1:80", "[::1]:80" */
 int sock_local_text(int fd, char *out, size_t cap) MUST_USE;
+int sock_peer_text(int fd, char *out, size_t cap) MUST_USE;
 /* Closes with RST instead of FIN. */
 void sock_abort_on_close(int fd);
 #endif

@@ -4,7 +4,9 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "call/stall.h"
 #include "http1/http1.h"
+#include "net/sock.h"
 #include "proxy/front1.h"
 #include "proxy/link.h"
 #include "proxy/route.h"
@@ -118,6 +120,7 @@ static void begin_call(struct front *f, struct h2_event *ev)
 	}
 	f->io.calls++;
 	struct h2_stream *s = ev->stream;
+	c->peer = f->peer;
 	h2_stream_set_user(s, c);
 	list_push_back(&f->calls, &c->node);
 	if (front_begin_call(c, &ev->ev, ev->oversized, admin ? w->admin_terminus : NULL) != 0) {
@@ -170,6 +173,10 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	case H2_EV_ADMITTED:
 		if (c)
 			call_credit_response(c, ev->bytes);
+		break;
+	case H2_EV_BLOCKED:
+		if (c)
+			call_stall(c, LANE_RESPONSE, stall_of(ev->blocked));
 		break;
 	case H2_EV_DRAINED:
 		f->draining = true;
@@ -340,6 +347,8 @@ int front_create(struct worker *w, struct worker_listener *wl, int fd)
 		return ERR_SYS;
 	}
 	f->listener = wl;
+	if (sock_peer_text(fd, f->peer, sizeof(f->peer)) != 0)
+		f->peer[0] = '\0'; /* gone already */
 	wl->fronts++;
 	list_init(&f->calls);
 	h2io_count_open(&f->io);
@@ -371,6 +380,17 @@ void front_shutdown(struct h2io *io)
 		h2io_dirty(io);
 	} else {
 		h2io_finish(io, CLOSED_DRAIN);
+	}
+}
+
+void front_each_call(struct worker *w, void (*visit)(struct call *c))
+{
+	LIST_FOR_EACH (n, &w->ios) {
+		struct h2io *io = CONTAINER_OF(n, struct h2io, all);
+		if (link_is(io))
+			continue;
+		LIST_FOR_EACH (cn, &front_of(io)->calls)
+			visit(CONTAINER_OF(cn, struct call, node));
 	}
 }
 

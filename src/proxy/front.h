@@ -9,6 +9,7 @@
  * Owner: its worker. */
 #ifndef WEIR_PROXY_FRONT_H
 #define WEIR_PROXY_FRONT_H
+#include "net/sock.h"
 #include "proxy/h2io.h"
 #include "proxy/worker.h"
 
@@ -22,6 +23,7 @@ struct front {
 	uint8_t sniffed_len;
 	struct front1 *http1; /* an HTTP/1.1 exchange is served here; else NULL */
 	bool draining;
+	char peer[SOCK_TEXT_MAX]; /* the client's address */
 };
 
 /* Takes fd. The connection is counted in the worker's cell already; on failure it is not uncounted.
@@ -29,6 +31,8 @@ struct front {
 int front_create(struct worker *w, struct worker_listener *wl, int fd) MUST_USE;
 void front_drain(struct h2io *io);    /* GOAWAY in two phases; closes when its last call ends */
 void front_shutdown(struct h2io *io); /* every call ends UNAVAILABLE, then the connection */
+/* Visits every call of this worker; `visit` changes nothing of any list. */
+void front_each_call(struct worker *w, void (*visit)(struct call *c));
 /* The memory budget is used up: the call with most queued bytes of this worker is ended, when this
  * worker holds more than any other. */
 void front_cut_heaviest(struct worker *w);

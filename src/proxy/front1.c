@@ -76,6 +76,7 @@ static void begin_exchange(struct front *f, struct event *ev)
 		return;
 	}
 	f->http1->call = c;
+	c->peer = f->peer;
 	list_push_back(&f->calls, &c->node);
 	if (front_begin_call(c, ev, false, w->admin_terminus) != 0) {
 		f->http1->call = NULL;

@@ -34,6 +34,21 @@ const char *close_reason_text(enum close_reason r)
 	return close_texts[r];
 }
 
+enum stall_cause stall_of(enum h2_blocked blocked)
+{
+	switch (blocked) {
+	case H2_NOT_BLOCKED:
+		return STALL_NONE;
+	case H2_BLOCKED_STREAM_WINDOW:
+		return STALL_PEER_STREAM_WINDOW;
+	case H2_BLOCKED_CONN_WINDOW:
+		return STALL_PEER_CONNECTION_WINDOW;
+	case H2_BLOCKED_SOCKET:
+		return STALL_SOCKET;
+	}
+	UNREACHABLE();
+}
+
 static void on_ready(struct watch *watch, uint32_t events);
 static void on_linger_end(struct timer *t, uint64_t now_ns);
 

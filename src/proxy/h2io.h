@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/slice.h"
 #include "base/wheel.h"
+#include "call/call.h"
 #include "http2/conn.h"
 #include "metrics/metrics.h"
 #include "net/loop.h"
@@ -49,6 +50,9 @@ enum close_reason {
 };
 const char *close_reason_label(enum close_reason r);
 const char *close_reason_text(enum close_reason r);
+
+/* What an engine's stream waits for, as a call's cause. */
+enum stall_cause stall_of(enum h2_blocked blocked);
 
 struct h2io_ops {
 	void (*event)(struct h2io *io, struct h2_event *ev); /* owns ev->ev's parts */

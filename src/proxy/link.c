@@ -268,6 +268,7 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	case H2_EV_RESET:
 	case H2_EV_CLOSED:
 	case H2_EV_ADMITTED:
+	case H2_EV_BLOCKED:
 		if (u)
 			upstream_on_event(u, ev);
 		else

@@ -1,5 +1,7 @@
 #include "proxy/publish.h"
 #include <stdio.h>
+#include "call/stall.h"
+#include "proxy/front.h"
 
 static void publish_codes(struct worker *w, const char *side, const char *direction, enum metric m,
 	const uint64_t *now, const uint64_t *shown)
@@ -46,6 +48,7 @@ static void publish_side(
 
 void publish_books(struct worker *w)
 {
+	front_each_call(w, call_stall_publish);
 	publish_side(w, "downstream", &w->down, &w->down_shown);
 	publish_side(w, "upstream", &w->up, &w->up_shown);
 	series_set(w->series, M_SLABS, slab_pool_out(w->slabs));

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "base/assert.h"
 #include "base/mem.h"
+#include "call/stall.h"
 #include "proxy/link.h"
 
 static struct upstream *upstream_of(const struct call *c)
@@ -73,6 +74,7 @@ static void leave_link(struct upstream *u)
 	if (!l)
 		return;
 	link_leave(u);
+	call_stall(u->call, LANE_REQUEST, STALL_NONE);
 	atomic_fetch_sub_explicit(&u->endpoint->shared->streams, 1, memory_order_relaxed);
 	if (u->stream) {
 		h2_stream_set_user(u->stream, NULL);
@@ -109,6 +111,7 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 		u->attempts++;
 		u->tried |= 1ull << (e->index % 64);
 		u->endpoint = e;
+		u->call->endpoint = e->address;
 		u->sent = 0;
 		atomic_fetch_add_explicit(&e->shared->streams, 1, memory_order_relaxed);
 		if (link_enqueue(e, u, &why) == 0)
@@ -237,6 +240,9 @@ void upstream_on_event(struct upstream *u, struct h2_event *ev)
 			u->credited = u->sent;
 			call_credit_request(u->call, more);
 		}
+		break;
+	case H2_EV_BLOCKED:
+		call_stall(u->call, LANE_REQUEST, stall_of(ev->blocked));
 		break;
 	case H2_EV_SETTINGS:
 	case H2_EV_GOAWAY:

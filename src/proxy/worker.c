@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "call/stall.h"
 #include "net/sock.h"
 #include "proxy/front.h"
 #include "proxy/h2io.h"
@@ -46,6 +47,7 @@ static void on_mail(struct watch *watch, uint32_t events)
 
 static void on_grace_end(struct timer *t, uint64_t now_ns);
 static void on_blocked_check(struct timer *t, uint64_t now_ns);
+static void on_watch(struct timer *t, uint64_t now_ns);
 
 static void init_lists(struct worker *w)
 {
@@ -58,6 +60,7 @@ static void init_lists(struct worker *w)
 	list_init(&w->pools);
 	timer_init(&w->grace_timer, on_grace_end);
 	timer_init(&w->blocked_timer, on_blocked_check);
+	timer_init(&w->watch_timer, on_watch);
 }
 
 static int init_metrics(struct worker *w, struct metrics *metrics)
@@ -459,6 +462,28 @@ static struct generation *make_generation(struct worker *w, struct config *confi
 	return g;
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A quarter of the shortest time that a route gives, between 10 ms and 1 s. */
+static uint64_t watch_every(const struct config *config)
+{
+	uint64_t least = 0;
+	for (uint32_t i = 0; i < config->route_count; i++) {
+		const uint64_t after[] = {
+			config->routes[i].stalled_after_ns, config->routes[i].silent_after_ns};
+		for (int j = 0; j < 2; j++)
+			if (after[j])
+				least = least ? smaller(least, after[j]) : after[j];
+	}
+	if (least == 0)
+		return 0;
+	uint64_t every = smaller(least / 4, NS_PER_SEC);
+	return every > 10 * NS_PER_MS ? every : 10 * NS_PER_MS;
+}
+
 int worker_install(struct worker *w, struct config *config, struct listener **listeners, uint32_t n)
 {
 	struct generation *g = make_generation(w, config);
@@ -466,6 +491,9 @@ int worker_install(struct worker *w, struct config *config, struct listener **li
 		return ERR_NOMEM;
 	list_push_back(&w->generations, &g->node);
 	w->current = g;
+	w->watch_every_ns = watch_every(config);
+	if (w->watch_every_ns)
+		wheel_arm(&w->loop.wheel, &w->watch_timer, w->loop.now_ns + w->watch_every_ns);
 	LIST_FOR_EACH_SAFE (node, &w->listeners) {
 		struct worker_listener *wl = CONTAINER_OF(node, struct worker_listener, node);
 		if (!contains(listeners, n, wl->listener))
@@ -530,6 +558,14 @@ static void on_grace_end(struct timer *t, uint64_t now_ns)
 static void on_blocked_check(struct timer *t, uint64_t now_ns)
 {
 	link_check_blocked(CONTAINER_OF(t, struct worker, blocked_timer), now_ns);
+}
+
+static void on_watch(struct timer *t, uint64_t now_ns)
+{
+	struct worker *w = CONTAINER_OF(t, struct worker, watch_timer);
+	front_each_call(w, call_watch);
+	if (w->watch_every_ns)
+		wheel_arm(&w->loop.wheel, &w->watch_timer, now_ns + w->watch_every_ns);
 }
 
 bool worker_refuses_streams(const struct worker *w)

@@ -214,6 +214,7 @@ static void on_event(struct peer *p, struct h2_event *ev)
 		p->ping_acks++;
 		break;
 	case H2_EV_ADMITTED:
+	case H2_EV_BLOCKED:
 	case H2_EV_SETTINGS:
 		break;
 	case H2_EV_RESET:

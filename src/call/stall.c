@@ -1,0 +1,208 @@
+#include "call/stall.h"
+#include <stdio.h>
+#include <string.h>
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Time by cause; made at the first stall. */
+struct stall_times {
+	uint64_t total_ns[2][STALL_CAUSE_COUNT];
+	uint64_t shown_ns[2][STALL_CAUSE_COUNT]; /* of those, in the metrics */
+};
+
+static const char *const cause_labels[] = {
+	[STALL_NONE] = "none",
+#define STALL(id, label) [STALL_##id] = label,
+#include "call/stall.def"
+#undef STALL
+};
+
+const char *stall_cause_label(enum stall_cause cause)
+{
+	ASSERT(cause < STALL_CAUSE_COUNT);
+	return cause_labels[cause];
+}
+
+const char *lane_direction(enum lane_id lane)
+{
+	return lane == LANE_REQUEST ? "sent" : "received";
+}
+
+enum stall_cause call_stalled(const struct call *c, enum lane_id lane)
+{
+	const struct call_lane *l = &c->lanes[lane];
+	return l->transport != STALL_NONE ? (enum stall_cause)l->transport
+	       : l->withheld              ? STALL_MEMORY_BUDGET
+					  : STALL_NONE;
+}
+
+static bool has_times(struct call *c)
+{
+	if (c->stalls)
+		return true;
+	c->stalls = arena_alloc(&c->arena, sizeof(*c->stalls));
+	if (c->stalls)
+		memset(c->stalls, 0, sizeof(*c->stalls));
+	return c->stalls != NULL;
+}
+
+/* Charges the time since the last charge to the cause that held. */
+static void charge(struct call *c, enum lane_id lane)
+{
+	struct call_lane *l = &c->lanes[lane];
+	enum stall_cause cause = call_stalled(c, lane);
+	if (cause != STALL_NONE && has_times(c))
+		c->stalls->total_ns[lane][cause] += c->env->now_ns - l->charged_ns;
+	l->charged_ns = c->env->now_ns;
+}
+
+static void change(struct call *c, enum lane_id lane, enum stall_cause transport, bool withheld)
+{
+	struct call_lane *l = &c->lanes[lane];
+	bool stood = call_stalled(c, lane) != STALL_NONE;
+	charge(c, lane);
+	l->transport = (uint8_t)transport;
+	l->withheld = withheld;
+	/* A change of cause is still the same stall. */
+	if (!stood)
+		l->stalled_ns = c->env->now_ns;
+}
+
+void call_stall(struct call *c, enum lane_id lane, enum stall_cause cause)
+{
+	if (c->lanes[lane].transport != (uint8_t)cause)
+		change(c, lane, cause, c->lanes[lane].withheld);
+}
+
+void call_stall_budget(struct call *c, enum lane_id lane, bool withheld)
+{
+	if (c->lanes[lane].withheld != withheld)
+		change(c, lane, (enum stall_cause)c->lanes[lane].transport, withheld);
+}
+
+uint64_t call_stalled_ns(const struct call *c, enum lane_id lane, enum stall_cause cause)
+{
+	const struct call_lane *l = &c->lanes[lane];
+	uint64_t ns = c->stalls ? c->stalls->total_ns[lane][cause] : 0;
+	return cause != STALL_NONE && call_stalled(c, lane) == cause
+		       ? ns + c->env->now_ns - l->charged_ns
+		       : ns;
+}
+
+static void publish_cause(struct call *c, enum lane_id lane, enum stall_cause cause)
+{
+	uint64_t *shown = &c->stalls->shown_ns[lane][cause];
+	uint64_t more = c->stalls->total_ns[lane][cause] - *shown;
+	if (more == 0)
+		return;
+	const char *labels[] = {c->listener ? c->listener->name : "",
+		c->route ? c->route->name : "", c->cluster ? c->cluster->name : "",
+		lane_direction(lane), stall_cause_label(cause)};
+	series_add(metrics_series(c->env->metrics, GROUP_STALL, labels), M_STREAM_STALLED, more);
+	*shown += more;
+}
+
+void call_stall_publish(struct call *c)
+{
+	for (int lane = 0; lane < 2; lane++)
+		charge(c, (enum lane_id)lane);
+	if (!c->stalls)
+		return;
+	for (int lane = 0; lane < 2; lane++)
+		for (int cause = STALL_NONE + 1; cause < STALL_CAUSE_COUNT; cause++)
+			publish_cause(c, (enum lane_id)lane, (enum stall_cause)cause);
+}
+
+/* ---- calls that hang ---- */
+
+const char *hung_label(enum hung_state state)
+{
+	static const char *const labels[] = {"no", "stalled", "silent"};
+	return labels[state];
+}
+
+static struct series *hung_series(struct call *c, enum hung_state state)
+{
+	const char *labels[] = {c->listener ? c->listener->name : "",
+		c->route ? c->route->name : "", c->cluster ? c->cluster->name : "",
+		hung_label(state)};
+	return metrics_series(c->env->metrics, GROUP_HUNG, labels);
+}
+
+static uint64_t stalled_for(const struct call *c, enum lane_id lane)
+{
+	return call_stalled(c, lane) == STALL_NONE ? 0 : c->env->now_ns - c->lanes[lane].stalled_ns;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static enum hung_state judge(const struct call *c)
+{
+	uint64_t stalled = later(stalled_for(c, LANE_REQUEST), stalled_for(c, LANE_RESPONSE));
+	uint64_t moved = later(c->begun_ns, later(c->lanes[0].last_ns, c->lanes[1].last_ns));
+	const struct config_route *r = c->route;
+	if (r->stalled_after_ns && stalled >= r->stalled_after_ns)
+		return HUNG_STALLED;
+	if (r->silent_after_ns && c->env->now_ns - moved >= r->silent_after_ns)
+		return HUNG_SILENT;
+	return HUNG_NO;
+}
+
+/* "3.2s ago", "never" */
+static const char *ago(char out[32], const struct call *c, uint64_t then_ns)
+{
+	if (then_ns == 0)
+		return "never";
+	uint64_t ms = (c->env->now_ns - then_ns) / NS_PER_MS;
+	snprintf(out, 32, "%llu.%llus ago", (unsigned long long)(ms / 1000),
+		(unsigned long long)(ms % 1000 / 100));
+	return out;
+}
+
+static void say(const struct call *c, enum hung_state state)
+{
+	char id[24], age[32], sent[32], received[32];
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)c->id);
+	log_line(LOG_WARN, state == HUNG_STALLED ? "stream stalled" : "stream silent", "route",
+		c->route->name, "path", c->path, "id", id, "begun", ago(age, c, c->begun_ns),
+		"client", c->peer, "endpoint", c->endpoint, "sent_blocked_by",
+		stall_cause_label(call_stalled(c, LANE_REQUEST)), "received_blocked_by",
+		stall_cause_label(call_stalled(c, LANE_RESPONSE)), "client_last",
+		ago(sent, c, c->lanes[LANE_REQUEST].last_ns), "server_last",
+		ago(received, c, c->lanes[LANE_RESPONSE].last_ns), NULL);
+}
+
+static void set_hung(struct call *c, enum hung_state state)
+{
+	if (c->hung != HUNG_NO)
+		series_sub(hung_series(c, (enum hung_state)c->hung), M_STREAMS_HUNG, 1);
+	c->hung = (uint8_t)state;
+	if (state == HUNG_NO)
+		return;
+	series_add(hung_series(c, state), M_STREAMS_HUNG, 1);
+	if (c->hung_said & 1u << state)
+		return;
+	c->hung_said |= (uint8_t)(1u << state);
+	series_add(hung_series(c, state), M_STREAMS_HUNG_FOUND, 1);
+	say(c, state);
+}
+
+void call_watch(struct call *c)
+{
+	if (!c->route)
+		return;
+	enum hung_state state = judge(c);
+	if (state != (enum hung_state)c->hung)
+		set_hung(c, state);
+}
+
+void call_unwatch(struct call *c)
+{
+	call_stall_publish(c);
+	if (c->hung != HUNG_NO)
+		set_hung(c, HUNG_NO);
+}
