@@ -52,10 +52,11 @@ def need_ports():
 
 
 def is_printed(line, output):
-    """Does a line of `output` begin with `line`, whatever the numbers?"""
-    pattern = re.sub(r"\d[\d,.]*", lambda _: r"\\d[\\d,.]*", re.escape(line).replace(r"\.", "."))
-    pattern = re.sub(r"(?:\\ )+", " +", pattern)
-    return re.search(pattern, output, re.M)
+    """Is `line` somewhere in `output`, whatever its numbers and the width of its gaps?"""
+    words = re.split(r"(\d[\d,.]*[kM]?| +)", line)
+    pattern = "".join(r"\d[\d,.]*[kM]?" if re.match(r"\d", w) else " +" if w.startswith(" ")
+                      else re.escape(w) for w in words)
+    return re.search(pattern, output)
 
 
 def run_script(script, timeout_s):

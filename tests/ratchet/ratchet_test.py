@@ -24,6 +24,7 @@ from tap import cases, check, run, skip, test  # noqa: E402
 
 RECORD = os.path.join(HERE, "ratchet.txt")
 SLACK = 0.05
+TRIES = 4
 COUNTING_MAX = 60
 # shape: (rounds, messages a round, unit)
 SHAPES = {
@@ -115,16 +116,34 @@ def measure(chain, shape, rounds):
         shutil.rmtree(folder)
 
 
-_costs = {}
+_least = {}
+
+
+def measure_again(chain, shape):
+    """Keeps the least of what was measured: a machine with much else to do makes turns longer, and a
+    turn in which a millisecond has passed looks at the timers."""
+    rounds = SHAPES[shape][0]
+    for n in rounds, 2 * rounds:
+        key = chain, shape, n
+        _least[key] = min(_least.get(key, 1 << 62), measure(chain, shape, n))
 
 
 def cost(chain, shape):
     """User instructions a message (or call)."""
-    if (chain, shape) not in _costs:
-        rounds, messages, _ = SHAPES[shape]
-        once, twice = (measure(chain, shape, n) for n in (rounds, 2 * rounds))
-        _costs[chain, shape] = (twice - once) / (rounds * messages)
-    return _costs[chain, shape]
+    rounds, messages, _ = SHAPES[shape]
+    if (chain, shape, rounds) not in _least:
+        measure_again(chain, shape)
+    return (_least[chain, shape, 2 * rounds] - _least[chain, shape, rounds]) / (rounds * messages)
+
+
+def until_below(limit, figure, chains, shape):
+    """The figure: measured again some times while it is above the limit."""
+    for _ in range(TRIES):
+        if figure() <= limit:
+            break
+        for chain in chains:
+            measure_again(chain, shape)
+    return figure()
 
 
 def compiler():
@@ -146,26 +165,27 @@ def able():
         skip("valgrind is not installed")
 
 
-@cases(*((shape, chain) for shape in SHAPES for chain in CHAINS))
+@cases(*((shape, chain) for shape in SHAPES for chain in CHAINS), timeout_s=120)
 def a_message_costs_no_more_than_recorded(shape, chain):
     able()
     figures, recorded_with = recorded()
     if recorded_with != compiler():
         skip(f"the figures are of another compiler: {recorded_with}; this is {compiler()}")
-    limit = figures[chain, shape]
-    got = cost(chain, shape)
-    print(f"{shape:12} {chain:5} {got:9.1f} instructions a {SHAPES[shape][2]}, recorded {limit:.1f}")
-    if got < limit * (1 - SLACK):
+    unit, was = SHAPES[shape][2], figures[chain, shape]
+    limit = was * (1 + SLACK)
+    got = until_below(limit, lambda: cost(chain, shape), [chain], shape)
+    print(f"{shape:12} {chain:5} {got:9.1f} instructions a {unit}, recorded {was:.1f}")
+    if got < was * (1 - SLACK):
         print(f"warning: {shape} {chain} got cheaper: 'make ratchet-record' keeps it so")
-    check(got <= limit * (1 + SLACK), f"{got:.1f} instructions a {SHAPES[shape][2]} are more than 5 % above"
-          f" the recorded {limit:.1f}: make it cheaper, or say in a commit why it is worth it and"
-          " run 'make ratchet-record'")
+    check(got <= limit, f"{got:.1f} instructions a {unit} are more than 5 % above the recorded"
+          f" {was:.1f}: make it cheaper, or say in a commit why it is worth it and run"
+          " 'make ratchet-record'")
 
 
-@cases(*(shape for shape in SHAPES if SHAPES[shape][2] == "message"))
+@cases(*(shape for shape in SHAPES if SHAPES[shape][2] == "message"), timeout_s=120)
 def counting_adds_at_most_60_instructions_a_message(shape):
     able()
-    added = cost("weir", shape) - cost("bare", shape)
+    added = until_below(COUNTING_MAX, lambda: cost("weir", shape) - cost("bare", shape), CHAINS, shape)
     print(f"{shape:12} counting adds {added:.1f} instructions a message")
     check(added <= COUNTING_MAX, f"counting adds {added:.1f} instructions a message")
 
@@ -177,6 +197,8 @@ def record():
              f"# with: {compiler()}", ""]
     for shape in SHAPES:
         for chain in CHAINS:
+            for _ in range(TRIES):
+                measure_again(chain, shape)
             lines.append(f"{shape:14} {chain:6} {cost(chain, shape):9.1f}")
             print(lines[-1], flush=True)
     with open(RECORD, "w") as f:
