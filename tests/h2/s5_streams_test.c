@@ -279,6 +279,34 @@ SERVER(rfc9113_10_5_endless_continuation_is_enhance_your_calm)
 	GOAWAY(w, H2_ENHANCE_YOUR_CALM);
 }
 
+RAW_SERVER(rfc9113_10_5_a_header_block_far_above_the_list_limit_is_enhance_your_calm)
+{
+	struct h2_options o = h2_options_default(w->role);
+	o.header_list_bytes = 2000;
+	wire_begin(w, &o);
+	FRAME(w, HEADERS, ES, 1,
+		"\x00\x01"
+		"a\x7f\x80\x80\x40"); /* a value of a megabyte */
+	for (int i = 0; i < 10 && !w->dead; i++)
+		wire_fill(w, CONTINUATION, 0, 1, 16384);
+	GOAWAY(w, H2_ENHANCE_YOUR_CALM);
+}
+
+SERVER(rfc9113_10_5_answers_that_nobody_reads_are_enhance_your_calm)
+{
+	wire_sync(w);
+	w->stop_reading = true;
+	for (int i = 0; i < 60 && !w->dead; i++) {
+		for (int k = 0; k < 900; k++) /* within the budget of a second */
+			wire_ping(w, 0, 1);
+		wire_sync(w);
+		w->now_ns += 1000000000;
+	}
+	CHECK(w->dead);
+	w->stop_reading = false;
+	GOAWAY(w, H2_ENHANCE_YOUR_CALM);
+}
+
 SERVER(rfc9113_10_5_budgets_refill_with_time)
 {
 	for (int i = 0; i < 60; i++) {
