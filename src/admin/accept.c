@@ -47,13 +47,13 @@ static int thousandths(struct text q)
 
 /* What the header says of each, in thousandths; -1: nothing. */
 struct wishes {
-	int openmetrics, text, any_text, anything;
+	int protobuf, openmetrics, text, any_text, anything;
 };
 
 static void read_range(struct text range, struct wishes *w)
 {
 	struct text type = cut(&range, ';');
-	bool version_ok = true;
+	bool version_ok = true, families = false, delimited = false;
 	int q = 1000;
 	while (range.len) {
 		struct text value = cut(&range, ';'), name = cut(&value, '=');
@@ -63,10 +63,17 @@ static void read_range(struct text range, struct wishes *w)
 			q = thousandths(value);
 		else if (is(name, "version"))
 			version_ok = is(value, "1.0.0");
+		else if (is(name, "proto"))
+			families = is(value, "io.prometheus.client.MetricFamily");
+		else if (is(name, "encoding"))
+			delimited = is(value, "delimited");
 	}
 	if (is(type, "application/openmetrics-text")) {
 		if (version_ok && q > w->openmetrics)
 			w->openmetrics = q;
+	} else if (is(type, "application/vnd.google.protobuf")) {
+		if (families && delimited && q > w->protobuf)
+			w->protobuf = q;
 	} else if (is(type, "text/plain")) {
 		w->text = q > w->text ? q : w->text;
 	} else if (is(type, "text/*")) {
@@ -78,13 +85,15 @@ static void read_range(struct text range, struct wishes *w)
 
 enum metrics_format accept_metrics_format(const struct fields *head)
 {
-	struct wishes w = {-1, -1, -1, -1};
+	struct wishes w = {-1, -1, -1, -1, -1};
 	for (uint32_t i = 0; i < head->count; i++) {
 		struct text list = {head->list[i].value, head->list[i].value_len};
 		while (head->list[i].token == TOKEN_ACCEPT && list.len)
 			read_range(cut(&list, ','), &w);
 	}
 	int text = w.text >= 0 ? w.text : w.any_text >= 0 ? w.any_text : w.anything;
+	if (w.protobuf > 0 && w.protobuf >= w.openmetrics && w.protobuf >= text)
+		return METRICS_PROTOBUF;
 	return w.openmetrics > 0 && w.openmetrics >= text ? METRICS_OPENMETRICS
 							  : METRICS_PROMETHEUS_TEXT;
 }

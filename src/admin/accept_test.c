@@ -57,6 +57,48 @@ TEST(openmetrics_in_another_version_or_with_no_weight_is_not_wanted)
 	check(OM ";q=0.000", METRICS_PROMETHEUS_TEXT);
 }
 
+#define PB                                                                                         \
+	"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"                 \
+	"encoding=delimited"
+
+TEST(a_prometheus_with_native_histograms_gets_protobuf)
+{
+	/* What Prometheus 2.42 sends, and what 3 does. */
+	check(PB "," OM ";version=1.0.0;q=0.8," OM ";version=0.0.1;q=0.75,"
+		 "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		METRICS_PROTOBUF);
+	check(PB ";q=0.6," OM ";version=1.0.0;escaping=allow-utf-8;q=0.5," OM
+		 ";version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+		 "text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+		METRICS_PROTOBUF);
+	check("APPLICATION/vnd.google.protobuf ; Encoding=\"delimited\" ; "
+	      "proto=\"io.prometheus.client.MetricFamily\"",
+		METRICS_PROTOBUF);
+	check(PB "," OM ",text/plain", METRICS_PROTOBUF);
+}
+
+TEST(protobuf_yields_to_what_weighs_more)
+{
+	check(PB ";q=0.5," OM ";q=0.6", METRICS_OPENMETRICS);
+	check(PB ";q=0.5,text/plain;q=0.6," OM ";q=0.5", METRICS_PROMETHEUS_TEXT);
+	check(PB ";q=0.5,*/*", METRICS_PROMETHEUS_TEXT);
+	check(PB ";q=0," OM, METRICS_OPENMETRICS);
+	check(PB ";q=0", METRICS_PROMETHEUS_TEXT);
+}
+
+TEST(protobuf_of_another_message_or_encoding_is_not_wanted)
+{
+	check("application/vnd.google.protobuf", METRICS_PROMETHEUS_TEXT);
+	check("application/vnd.google.protobuf;encoding=delimited", METRICS_PROMETHEUS_TEXT);
+	check("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily",
+		METRICS_PROMETHEUS_TEXT);
+	check("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+	      "encoding=text," OM ";q=0.1",
+		METRICS_OPENMETRICS);
+	check("application/vnd.google.protobuf;proto=other.Message;encoding=delimited",
+		METRICS_PROMETHEUS_TEXT);
+}
+
 TEST(weights_that_are_none_count_as_nothing)
 {
 	check(OM ";q=", METRICS_PROMETHEUS_TEXT);

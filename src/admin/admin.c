@@ -138,10 +138,7 @@ static void refreshed(void *ctx)
 	a->refreshing = false;
 	buf_init(&page);
 	metrics_render(hooks->metrics, a->format, &page);
-	answer_buf(a,
-		a->format == METRICS_OPENMETRICS ? METRICS_TYPE_OPENMETRICS
-						 : METRICS_TYPE_PROMETHEUS,
-		&page);
+	answer_buf(a, metrics_content_type(a->format), &page);
 }
 
 static void answer_metrics(struct answer *a)

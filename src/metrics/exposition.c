@@ -1,4 +1,5 @@
-/* exposition.c - the metrics page, as Prometheus text (0.0.4) or OpenMetrics 1.0.0.
+/* exposition.c - gathers the metrics page, and writes it as Prometheus text (0.0.4) or OpenMetrics
+ * 1.0.0; family.c writes protobuf.
  *
  * Families in the order of metrics.def, series sorted by their label values: two pages of the same
  * state are the same bytes. A family of which no series was ever used is left out. */
@@ -8,18 +9,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "metrics/table.h"
-
-/* One group's sums. */
-struct page_row {
-	const struct row *row;
-	uint64_t *values; /* group_slots() of them; NULL = no slab uses the row */
-};
-struct page_group {
-	struct page_row *rows;
-	uint32_t count;
-	uint64_t *values;
-};
+#include "metrics/page.h"
 
 /* By label values; the keys hold them in order, each with its NUL, which sorts first. */
 static int compare_rows(const void *va, const void *vb)
@@ -36,7 +26,8 @@ static void sum_cell(struct page_row *to, const struct cell *c, uint64_t *values
 	to->row = c->row;
 	to->values = values;
 	for (unsigned i = 0; i < slots; i++)
-		values[i] += atomic_load_explicit(&c->series->v[i], memory_order_relaxed);
+		values[i] = slot_sum(c->series->group, i, values[i],
+			atomic_load_explicit(&c->series->v[i], memory_order_relaxed));
 }
 
 /* Sums over the slabs. Rows that appear meanwhile wait for the next page. */
@@ -44,6 +35,7 @@ static bool gather(struct metrics *m, enum metric_group g, struct page_group *ou
 {
 	uint32_t count = atomic_load_explicit(&m->row_count[g], memory_order_acquire);
 	unsigned slots = group_slots(g);
+	out->info = &m->groups[g];
 	out->rows = mem_zalloc(count * sizeof *out->rows);
 	out->values = mem_zalloc((size_t)count * slots * sizeof *out->values);
 	if (!out->rows || !out->values)
@@ -128,22 +120,34 @@ static void put_name(struct buf *out, const struct group_info *g, const struct r
 	buf_str(out, before == ',' ? "} " : " ");
 }
 
-static void put_histogram(struct buf *out, const struct group_info *g,
-	const struct metric_info *info, const struct histogram_info *h, const struct row *row,
-	const uint64_t *v)
+/* Nanoseconds as a double: what 64 bits cannot hold has no fraction that matters. */
+static void put_times_sum(struct buf *out, double ns)
 {
-	uint64_t n = 0;
+	if (ns < 0x1p63)
+		put_seconds(out, (uint64_t)ns);
+	else
+		buf_fmt(out, "%.17g", ns / (double)NS_PER_SEC);
+}
+
+static void put_histogram(struct buf *out, const struct group_info *g,
+	const struct metric_info *info, const struct row *row, const uint64_t *v)
+{
+	const struct histogram_info *h = histogram_of(info->kind);
+	struct histogram_sums s;
+	histogram_sums(info->kind, v, &s);
 	for (unsigned i = 0; i <= h->count; i++) {
-		n += v[i];
 		put_name(out, g, row, info->name, "_bucket", i < h->count ? h->le[i] : "+Inf");
-		buf_u64(out, n);
+		buf_u64(out, i < h->count ? s.upto[i] : s.count);
 		buf_char(out, '\n');
 	}
 	put_name(out, g, row, info->name, "_sum", NULL);
-	put_value(out, info, v[h->count + 1]);
+	if (info->kind == METRIC_HISTOGRAM_TIMES)
+		put_times_sum(out, s.sum);
+	else
+		put_value(out, info, v[h->slots - 1]);
 	buf_char(out, '\n');
 	put_name(out, g, row, info->name, "_count", NULL);
-	buf_u64(out, n);
+	buf_u64(out, s.count);
 	buf_char(out, '\n');
 }
 
@@ -161,26 +165,36 @@ static void put_meta(struct buf *out, const struct metric_info *info, enum metri
 		buf_fmt(out, "# UNIT %s %s\n", info->name, info->unit);
 }
 
-static void put_family(struct buf *out, const struct group_info *g, const struct page_group *page,
-	enum metric metric, enum metrics_format format)
+void text_family(struct buf *out, const struct page_group *page, enum metric metric,
+	enum metrics_format format)
 {
 	const struct metric_info *info = &metric_infos[metric];
-	const struct histogram_info *h = histogram_of(info->kind);
-	if (!page->count)
-		return;
 	put_meta(out, info, format);
 	for (uint32_t i = 0; i < page->count; i++) {
 		const struct row *row = page->rows[i].row;
 		const uint64_t *v = page->rows[i].values + metric_slot[metric];
-		if (h) {
-			put_histogram(out, g, info, h, row, v);
+		if (histogram_of(info->kind)) {
+			put_histogram(out, page->info, info, row, v);
 			continue;
 		}
-		put_name(out, g, row, info->name, info->kind == METRIC_COUNTER ? "_total" : "",
-			NULL);
+		put_name(out, page->info, row, info->name,
+			info->kind == METRIC_COUNTER ? "_total" : "", NULL);
 		put_value(out, info, *v);
 		buf_char(out, '\n');
 	}
+}
+
+const char *metrics_content_type(enum metrics_format format)
+{
+	switch (format) {
+	case METRICS_PROMETHEUS_TEXT:
+		return METRICS_TYPE_PROMETHEUS;
+	case METRICS_OPENMETRICS:
+		return METRICS_TYPE_OPENMETRICS;
+	case METRICS_PROTOBUF:
+		return METRICS_TYPE_PROTOBUF;
+	}
+	UNREACHABLE();
 }
 
 void metrics_render(struct metrics *m, enum metrics_format format, struct buf *out)
@@ -198,7 +212,10 @@ void metrics_render(struct metrics *m, enum metrics_format format, struct buf *o
 				break;
 			}
 		}
-		put_family(out, &m->groups[g], &page, metric, format);
+		if (page.count && format == METRICS_PROTOBUF)
+			protobuf_family(out, &page, metric);
+		else if (page.count)
+			text_family(out, &page, metric, format);
 	}
 	mem_free(page.rows);
 	mem_free(page.values);

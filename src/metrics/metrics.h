@@ -18,7 +18,8 @@
  *
  * Reading (metrics_render) sums over the slabs with relaxed loads, from any thread, at any time,
  * and takes no lock. Values of unit "seconds" are kept in nanoseconds and rendered as seconds.
- * Histograms: classic buckets; the bounds of each kind stand in metrics.c.
+ * Histograms: classic buckets, the bounds of each kind stand in metrics.c; METRIC_HISTOGRAM_TIMES
+ * is native and classic at once, see times.h.
  * Threads: metrics_create/destroy one; metrics_slab_create any; a slab and its series only their
  * own. Errors: out of memory answers the group's fallback series, which is made at creation. */
 #ifndef WEIR_METRICS_METRICS_H
@@ -26,8 +27,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "metrics/times.h"
 
 enum metric_group {
 #define GROUP(id, labels) GROUP_##id,
@@ -91,7 +94,7 @@ enum {
 	WIDTH_HISTOGRAM_BYTES = METRICS_BYTES_BOUNDS + 2,
 	WIDTH_HISTOGRAM_SECONDS = METRICS_SECONDS_BOUNDS + 2,
 	WIDTH_HISTOGRAM_CALLS = METRICS_CALLS_BOUNDS + 2,
-	WIDTH_HISTOGRAM_TIMES = METRICS_SECONDS_BOUNDS + 2,
+	WIDTH_HISTOGRAM_TIMES = TIMES_SUM + 1,
 
 	BEFORE_ALL = -1,
 #define GROUP(id, labels)                         START_##id, REWIND_##id = START_##id - 1,
@@ -129,8 +132,22 @@ static inline void series_set(struct series *s, enum metric m, uint64_t n)
 /* A histogram's observation: bytes, or nanoseconds (rendered as seconds). */
 void series_observe(struct series *s, enum metric m, uint64_t value);
 
-/* Adds n equal observations of a METRIC_HISTOGRAM_TIMES. */
-void series_observe_times(struct series *s, enum metric m, uint64_t value_ns, uint64_t n);
+/* Adds n equal observations of a METRIC_HISTOGRAM_TIMES. No call, no division, no
+ * libm; no time is as long as 2^63 ns, and signed conversions take one instruction. */
+static inline void series_observe_times(
+	struct series *s, enum metric m, uint64_t value_ns, uint64_t n)
+{
+	_Atomic uint64_t *v = &s->v[metric_slot[m]];
+	_Atomic uint64_t *cell = &v[times_cell(value_ns)];
+	uint64_t bits = atomic_load_explicit(&v[TIMES_SUM], memory_order_relaxed);
+	double sum;
+	memcpy(&sum, &bits, sizeof sum);
+	sum += (double)(int64_t)value_ns * (double)(int64_t)n;
+	memcpy(&bits, &sum, sizeof bits);
+	atomic_store_explicit(&v[TIMES_SUM], bits, memory_order_relaxed);
+	atomic_store_explicit(
+		cell, atomic_load_explicit(cell, memory_order_relaxed) + n, memory_order_relaxed);
+}
 
 /* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. The highest bit of 2 * bytes - 1 says which,
  * without a search: it is bit n for all above 2^(n-1) up to 2^n. Of 0, which wraps, it is bit 63.
@@ -168,8 +185,13 @@ void series_merge(struct series *into, const struct series *from);
 /* Sum over all slabs (tests, top): 0 when the set is unknown. For a histogram: its count. */
 uint64_t metrics_read(struct metrics *m, enum metric metric, const char *const *values);
 
-enum metrics_format { METRICS_PROMETHEUS_TEXT, METRICS_OPENMETRICS };
+/* Native histograms are in METRICS_PROTOBUF only: delimited io.prometheus.client.MetricFamily. */
+enum metrics_format { METRICS_PROMETHEUS_TEXT, METRICS_OPENMETRICS, METRICS_PROTOBUF };
 #define METRICS_TYPE_PROMETHEUS  "text/plain; version=0.0.4; charset=utf-8"
 #define METRICS_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define METRICS_TYPE_PROTOBUF                                                                      \
+	"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "               \
+	"encoding=delimited"
+const char *metrics_content_type(enum metrics_format format);
 void metrics_render(struct metrics *m, enum metrics_format format, struct buf *out);
 #endif

@@ -303,7 +303,7 @@ uint64_t metrics_read(struct metrics *m, enum metric metric, const char *const *
 	key_make(m, &k, g, values, KEY_AS_GIVEN);
 	const struct row *row = row_find(m, &k);
 	const struct histogram_info *h = histogram_of(metric_infos[metric].kind);
-	unsigned slots = h ? h->count + 1 : 1;
+	unsigned slots = h ? h->slots - 1 : 1; /* without the sum */
 	uint64_t sum = 0;
 	struct metrics_slab *s = atomic_load_explicit(&m->slabs, memory_order_acquire);
 	for (; row && s; s = s->next) {

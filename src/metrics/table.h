@@ -14,7 +14,7 @@
 #include "metrics/metrics.h"
 
 #define METRICS_OTHER        "_OTHER"
-#define HISTOGRAM_BOUNDS_MAX 11
+#define HISTOGRAM_BOUNDS_MAX 17
 
 struct metric_info {
 	enum metric_group group;
@@ -23,14 +23,26 @@ struct metric_info {
 };
 extern const struct metric_info metric_infos[METRIC_COUNT];
 
-/* Buckets of a kind: counts[i] holds what is <= bounds[i] and > bounds[i - 1]; one more above the
- * last, then the sum. `le` is the bound as exposition writes it (canonical OpenMetrics numbers). */
+/* The classic bounds of a kind. But for METRIC_HISTOGRAM_TIMES (times.h), slot i counts what is <=
+ * bounds[i] and > bounds[i - 1]; one more what is above the last; then comes the sum. `le` is the
+ * bound as exposition writes it (canonical OpenMetrics numbers). */
 struct histogram_info {
-	unsigned count;
+	unsigned count, slots;
 	uint64_t bounds[HISTOGRAM_BOUNDS_MAX];
 	const char *le[HISTOGRAM_BOUNDS_MAX];
 };
 const struct histogram_info *histogram_of(enum metric_kind kind); /* NULL: not a histogram */
+
+struct histogram_sums {
+	uint64_t upto[HISTOGRAM_BOUNDS_MAX], count;
+	double sum;
+};
+void histogram_sums(enum metric_kind kind, const uint64_t *v, struct histogram_sums *out);
+/* What a METRIC_HISTOGRAM_TIMES has in a native bucket, by its cell. */
+uint64_t times_native(const uint64_t *v, unsigned cell);
+
+/* The sum of two values of a group's slot. */
+uint64_t slot_sum(enum metric_group g, unsigned slot, uint64_t a, uint64_t b);
 
 struct group_info {
 	unsigned labels;
