@@ -277,6 +277,11 @@ void h2_conn_kill(struct h2_conn *c, enum h2_code code, const char *debug)
 	h2_conn_die(c, code, H2_FAULT_COUNT, debug);
 }
 
+uint32_t h2_conn_refused_streams(const struct h2_conn *c)
+{
+	return c->refused_streams;
+}
+
 bool h2_conn_is_dead(const struct h2_conn *c)
 {
 	return c->dead;

@@ -161,6 +161,8 @@ void h2_conn_drain_now(struct h2_conn *c);
 /* Ends the connection at once: GOAWAY(code, debug); streams stay as dead handles; then H2_EV_DEAD. */
 void h2_conn_kill(struct h2_conn *c, enum h2_code code, const char *debug);
 bool h2_conn_is_dead(const struct h2_conn *c);
+/* Requests answered REFUSED_STREAM without an event, over max_concurrent_streams, so far; wraps. */
+uint32_t h2_conn_refused_streams(const struct h2_conn *c);
 bool h2_conn_peer_settings_seen(const struct h2_conn *c);
 bool h2_conn_peer_extended_connect(const struct h2_conn *c);
 

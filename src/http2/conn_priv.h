@@ -48,6 +48,7 @@ struct h2_conn {
 	struct idmap table; /* the other open streams by id */
 	struct list handles;
 	uint32_t open_streams;
+	uint32_t refused_streams;   /* over max_concurrent_streams, since the beginning; wraps */
 	uint32_t next_id;           /* client: the next to open */
 	uint32_t last_id;           /* server: the highest the peer opened */
 	uint32_t gap_low, gap_high; /* hull of the ids that the peer skipped; 0: none */

@@ -147,8 +147,12 @@ void h2_rx_late(struct h2_conn *c, uint32_t id)
 	case H2_CLOSED_ENDED:
 		h2_conn_fail(c, H2_FAULT_STREAM_WAS_CLOSED);
 		return;
-	case H2_CLOSED_BY_PEER:
 	case H2_CLOSED_FORGOTTEN:
+		/* 5.1: who reset thousands of streams at once still hears of each of them */
+		if (c->role == H2_SERVER)
+			h2_rx_refuse(c, id, H2_FAULT_STREAM_WAS_RESET);
+		return;
+	case H2_CLOSED_BY_PEER:
 		h2_rx_refuse(c, id, H2_FAULT_STREAM_WAS_RESET);
 		return;
 	}

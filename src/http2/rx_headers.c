@@ -36,6 +36,7 @@ static enum h2_rx_step refuse(
 	struct h2_conn *c, const struct block *b, struct fields *fields, enum h2_fault fault)
 {
 	fields_destroy(fields);
+	c->refused_streams += fault == H2_FAULT_TOO_MANY_STREAMS;
 	h2_rx_refuse(c, b->id, fault);
 	return H2_STEP_MORE;
 }

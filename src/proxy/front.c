@@ -209,6 +209,9 @@ static int begin_http2(struct front *f)
 	const struct config_limits *limits = &w->current->base.config->limits;
 	struct h2_options o = h2_options_default(H2_SERVER);
 	o.max_concurrent_streams = limits->streams_per_connection;
+	/* Streams need WINDOW_UPDATE, and a peer may send them for all of its streams at once. */
+	if (o.control_frames_per_s < limits->streams_per_connection)
+		o.control_frames_per_s = limits->streams_per_connection;
 	o.header_list_bytes = limits->header_bytes;
 	f->io.h2 = h2_conn_create(H2_SERVER, &o, w->slabs, &w->down);
 	if (!f->io.h2)
@@ -324,8 +327,21 @@ static void raw_written(struct h2io *io, size_t bytes)
 	front1_written(front_of(io), bytes);
 }
 
+/* Streams that the engine refused by itself are answered by now, and counted. */
+static void on_flushed(struct h2io *io)
+{
+	struct front *f = CONTAINER_OF(io, struct front, io);
+	if (!io->h2)
+		return;
+	uint32_t refused = h2_conn_refused_streams(io->h2);
+	series_add(
+		f->listener->series, M_STREAMS_REFUSED, (uint32_t)(refused - f->refused_streams));
+	f->refused_streams = refused;
+}
+
 static const struct h2io_ops front_ops = {
 	.event = on_event,
+	.flushed = on_flushed,
 	.raw = on_raw,
 	.raw_wants = raw_wants,
 	.raw_eof = raw_eof,

@@ -193,6 +193,8 @@ static void on_writable(struct h2io *io)
 	}
 	struct worker *w = io->worker;
 	struct h2_options o = h2_options_default(H2_CLIENT);
+	/* It carries the streams of many clients, and each needs its WINDOW_UPDATEs. */
+	o.control_frames_per_s *= 10;
 	if (w->current)
 		o.header_list_bytes = w->current->base.config->limits.header_bytes;
 	io->h2 = h2_conn_create(H2_CLIENT, &o, w->slabs, &w->up);

@@ -243,6 +243,47 @@ def a_reset_by_the_upstream_reaches_the_client_with_its_code(name):
 
 
 @test
+def late_answers_to_a_thousand_streams_that_were_cancelled_at_once_cost_nothing():
+    def script(wire, _nth):
+        wire.accept()
+        gone = []
+        while True:
+            f = wire.expect("HEADERS", "RSTSTREAM")
+            if f.name == "HEADERS":
+                wire.headers(f.stream, raw.RESPONSE)
+                continue
+            gone.append(f.stream)
+            if len(gone) == 1000:  # as if all of this had been under way
+                for stream in gone:
+                    wire.data(stream, raw.message(b"late"))
+                    wire.headers(stream, raw.OK, end=True)
+                    wire.rst(stream, raw.NO_ERROR)
+    with Upstream(script) as server, Weir(one_route(server.port)) as weir, \
+            Wire.connect(weir.port()) as wire, Channel(weir.target()) as client:
+        base = Baseline(weir)
+        wire.start()
+        for stream in range(1, 2001, 2):
+            wire.headers(stream, raw.request("/weir.e2e.Peer/Chat"))
+        for stream in range(1, 2001, 2):
+            wire.expect("HEADERS", stream=stream)
+        chat = client.chat()
+        chat.call.initial_metadata()
+        for stream in range(1, 2001, 2):
+            wire.rst(stream, raw.CANCEL)
+
+        def all_came():
+            m = weir.metrics()
+            return m.sum("weir_http2_resets_total", side="upstream", direction="in") == 1000
+        eventually(all_came, "the late frames")
+        m = weir.metrics()
+        check_eq(m.sum("weir_http2_errors_total", side="upstream"), 0, "errors of the upstream")
+        check_eq(m.sum("weir_connections_open", side="upstream"), 1, "upstream connections")
+        check_eq(m.sum("grpc_streams_active"), 1, "streams left")
+        chat.cancel()
+        base.returns()
+
+
+@test
 def a_refused_stream_is_sent_again_with_its_content():
     refused = []
 
