@@ -1,9 +1,11 @@
 /* encode.c - what an end says: see end.h. Every message has DATA frames of its own, as a client
  * library that writes messages one by one would send them. */
 #include "end.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/assert.h"
 #include "socket.h"
 
 #define FRAME_HEAD   9u
@@ -37,12 +39,12 @@ uint8_t *bytes_room(struct bytes *b, uint32_t len)
 {
 	if (b->begin == b->end)
 		b->begin = b->end = 0;
-	if (b->end + len > b->cap && b->begin >= b->end - b->begin) {
+	if (b->at && b->end + len > b->cap && b->begin >= b->end - b->begin) {
 		memcpy(b->at, b->at + b->begin, b->end - b->begin);
 		b->end -= b->begin;
 		b->begin = 0;
 	}
-	if (b->end + len > b->cap) {
+	if (!b->at || b->end + len > b->cap) {
 		b->cap = b->cap * 2 > b->end + len ? b->cap * 2 : b->end + len + 256;
 		b->at = realloc(b->at, b->cap);
 		if (!b->at)
@@ -135,7 +137,8 @@ static uint8_t *put_text(uint8_t *at, const char *text)
  * constant field is one index, and a changing one a literal with an indexed name. */
 static uint8_t *put_field(struct conn *c, uint8_t *at, enum name n, const char *value)
 {
-	const char *text = names[n].value ? names[n].value : value;
+	const char *text = value ? value : names[n].value;
+	ASSERT(text);
 	if (c->no_table) {
 		at = put_int(at, 0, 4, names[n].static_index);
 		if (!names[n].static_index)
@@ -188,8 +191,8 @@ void head_request(struct stream *s, uint64_t number)
 	at = put_field(c, at, NAME_ACCEPT_ENCODING, NULL);
 	snprintf(text, sizeof(text), "%um", 3600000 - (unsigned)(number % 1000));
 	at = put_field(c, at, NAME_TIMEOUT, text);
-	snprintf(text, sizeof(text), "%016llx%016llx",
-		(unsigned long long)(number * 0x9e3779b97f4a7c15u), (unsigned long long)number);
+	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, number * 0x9e3779b97f4a7c15u,
+		number);
 	at = put_field(c, at, NAME_REQUEST_ID, text);
 	put_block(s, 0, block, at);
 }

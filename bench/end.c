@@ -378,9 +378,8 @@ void end_flush(struct end *e)
 		if (!c->blocked)
 			write_conn(c);
 	}
-	while (!list_empty(&e->dead)) {
-		struct conn *c = CONTAINER_OF(list_pop_front(&e->dead), struct conn, node);
-		list_remove(&c->dirty);
+	for (struct conn *c; (c = e->dead);) {
+		e->dead = c->next_dead;
 		idmap_fini(&c->streams);
 		hpack_decoder_destroy(c->decoder);
 		free(c->in.at);
@@ -396,7 +395,6 @@ void end_init(struct end *e, const char *name, const struct end_role *role)
 	*e = (struct end){.role = role, .name = name, .now_ns = clock_now()};
 	list_init(&e->conns);
 	list_init(&e->dirty);
-	list_init(&e->dead);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	message_init();
 }
@@ -431,7 +429,8 @@ void conn_close(struct conn *c)
 	close(c->fd);
 	list_remove(&c->node);
 	list_remove(&c->dirty);
-	list_push_back(&c->end->dead, &c->node);
+	c->next_dead = c->end->dead;
+	c->end->dead = c;
 }
 
 static void ready(struct conn *c, uint32_t events)

@@ -62,7 +62,7 @@ struct conn {
 	uint32_t peer_window, peer_streams, next_id;
 	bool peer_settings, blocked, dead, eof;
 	bool no_table, say_no_table; /* the peer has no room for a dynamic table: nginx */
-	void *user;
+	struct conn *next_dead;
 };
 
 struct stream {
@@ -100,7 +100,8 @@ struct end_role {
 struct end {
 	const struct end_role *role;
 	int epoll_fd;
-	struct list conns, dirty, dead;
+	struct list conns, dirty;
+	struct conn *dead; /* to be freed at the end of the turn */
 	uint64_t now_ns;
 	const char *name;
 };

@@ -44,6 +44,9 @@ def table(head, rows):
 
 # ---- targets ----
 
+MEMORY_MAX = (1024, 1500, 4096)  # bytes: a stream, a connection before its first call, after it
+
+
 def verdict(value, limit):
     return "hit" if value <= limit else "**miss**"
 
@@ -193,6 +196,10 @@ def curve_section(curve, lines):
 def memory_section(memory):
     rows = [[name] + ([f"failed: {v}", "", ""] if isinstance(v, str) else [f"{b:,.0f}" for b in v])
             for name, v in memory["of"].items()]
+    weir = memory["of"].get("weir")
+    if isinstance(weir, list):
+        rows.append(["target for weir"] + [f"{limit:,}, {verdict(b, limit)}"
+                                           for b, limit in zip(weir, MEMORY_MAX)])
     return ["## Memory", "", f"Growth of the proxy's anonymous resident memory by {memory['streams']:,}"
             f" idle streams over 8 connections, and by {memory['conns']:,} idle connections before and"
             " after their first call; bytes each. Both sides of the proxy count; sockets' buffers in"

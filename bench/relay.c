@@ -36,13 +36,13 @@ struct end {
 };
 struct pair {
 	struct end down, up;
-	struct list dead;
+	struct pair *next_dead;
 };
 
 static int epoll_fd;
 static unsigned upstream_port;
 static uint8_t bytes[READ_BYTES];
-static struct list dead_pairs;
+static struct pair *dead_pairs;
 static long long corrupt_at = -1;
 
 static struct pair *pair_of(struct end *e)
@@ -59,13 +59,14 @@ static void end_pair(struct end *e)
 	p->down.dead = p->up.dead = true;
 	close(p->down.fd);
 	close(p->up.fd);
-	list_push_back(&dead_pairs, &p->dead);
+	p->next_dead = dead_pairs;
+	dead_pairs = p;
 }
 
 static void reap(void)
 {
-	for (struct list *node; (node = list_pop_front(&dead_pairs));) {
-		struct pair *p = CONTAINER_OF(node, struct pair, dead);
+	for (struct pair *p; (p = dead_pairs);) {
+		dead_pairs = p->next_dead;
 		free(p->down.rest);
 		free(p->up.rest);
 		free(p);
@@ -180,7 +181,6 @@ static void accept_all(int listen_fd)
 		struct pair *p = calloc(1, sizeof(*p));
 		if (!p)
 			die("out of memory");
-		list_init(&p->dead);
 		p->down = (struct end){.fd = fd, .other = &p->up};
 		p->up = (struct end){.other = &p->down, .upstream = true};
 		p->up.fd = socket_connect(upstream_port, 0);
@@ -217,7 +217,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	upstream_port = (unsigned)atoi(argv[2]);
-	list_init(&dead_pairs);
 	int listen_fd = socket_listen((unsigned)atoi(argv[1]));
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
