@@ -3,7 +3,9 @@
 #include <string.h>
 #include "base/assert.h"
 #include "base/mem.h"
+#include "call/labels.h"
 #include "call/stall.h"
+#include "call/timing.h"
 #include "grpc/status.h"
 
 /* A call and the arena for its strings and filter states are one block. */
@@ -199,6 +201,8 @@ static int open_filters(struct call *c)
 int call_open(struct call *c, const struct call_terminus *terminus)
 {
 	c->terminus = terminus;
+	if (!c->unfiltered)
+		c->labels = call_labels(c);
 	c->terminus_done = true; /* until it is open there is nothing that it must let go */
 	if (open_filters(c) != 0) {
 		close_filters(c);
@@ -307,6 +311,7 @@ void call_credit_request(struct call *c, uint32_t bytes)
 {
 	if (c->front_done || c->abort.who != CALL_BY_NOBODY)
 		return;
+	timing_admitted(c, LANE_REQUEST, bytes);
 	if (UNLIKELY(c->env->credit_stopped))
 		withhold(c, LANE_REQUEST, &c->owed_request, bytes);
 	else
@@ -317,6 +322,7 @@ void call_credit_response(struct call *c, uint32_t bytes)
 {
 	if (c->terminus_done || c->abort.who != CALL_BY_NOBODY)
 		return;
+	timing_admitted(c, LANE_RESPONSE, bytes);
 	if (UNLIKELY(c->env->credit_stopped))
 		withhold(c, LANE_RESPONSE, &c->owed_response, bytes);
 	else

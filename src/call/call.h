@@ -46,15 +46,26 @@ enum stall_cause {
 };
 enum hung_state { HUNG_NO, HUNG_STALLED, HUNG_SILENT };
 
+/* Messages of one turn that wait to be admitted: timing.h. */
+#define LANE_MARKS 3
+struct lane_mark {
+	uint64_t end_bytes, at_ns;
+	uint32_t messages;
+};
+
 /* One direction of a call, as far as it is not a filter's business. Times: CLOCK_MONOTONIC of a
  * turn. */
 struct call_lane {
-	uint64_t messages, bytes; /* kept by the count filter */
-	uint64_t last_ns;         /* content or a message passed; 0 = never */
-	uint64_t stalled_ns;      /* the present stall began */
-	uint64_t charged_ns;      /* up to here the present stall is charged */
-	uint8_t transport;        /* enum stall_cause that the far end has now */
-	bool withheld;            /* its credit, by the memory budget */
+	uint64_t messages, bytes; /* that passed the filters */
+	uint64_t admitted_bytes;  /* of those, on the wire */
+	uint64_t message_ns;      /* the last message ended */
+	struct lane_mark marks[LANE_MARKS];
+	uint8_t mark_count;
+	uint64_t last_ns;    /* content or a message passed; 0 = never */
+	uint64_t stalled_ns; /* the present stall began */
+	uint64_t charged_ns; /* up to here the present stall is charged */
+	uint8_t transport;   /* enum stall_cause that the far end has now */
+	bool withheld;       /* its credit, by the memory budget */
 };
 
 /* Why a call ended otherwise than by both ENDs. Rows of reason.def: REASON(id, "label", grpc,
@@ -117,8 +128,9 @@ struct call_filter {
 struct call_generation {
 	struct config *config; /* referenced */
 	uint64_t calls;
-	struct series *gauge; /* GENERATION_STREAMS */
-	void *owner;          /* the worker's own part */
+	struct series *gauge;       /* GENERATION_STREAMS */
+	struct call_labels *labels; /* series found so far: labels.h */
+	void *owner;                /* the worker's own part */
 };
 
 /* What a worker lends to its calls. */
@@ -158,7 +170,9 @@ struct call {
 	bool unfiltered; /* set before call_open: Weir's own pages pass no filters */
 
 	/* Lanes. */
-	struct call_lane lanes[2];  /* by enum lane_id */
+	struct call_lane lanes[2]; /* by enum lane_id */
+	struct call_labels
+		*labels; /* series of its route: labels.h; NULL: unfiltered, or no memory */
 	struct stall_times *stalls; /* NULL: never stalled */
 	const char *peer;           /* the client's address; "" when not known */
 	const char *endpoint;       /* the upstream's address; "" without one */

@@ -1,5 +1,7 @@
 #include "call/call.h"
 #include "base/mem.h"
+#include "call/labels.h"
+#include "call/timing.h"
 #include "base/log.h"
 #include "call/stall.h"
 #include "tap.h"
@@ -147,6 +149,7 @@ static void finish(void)
 	CHECK_EQ(env.calls, 0);
 	CHECK_EQ(env.started, env.completed);
 	CHECK_EQ(generation.calls, 0);
+	labels_fini(&generation);
 	call_env_fini(&env);
 	metrics_destroy(metrics);
 	fields_cache_purge();
@@ -389,9 +392,9 @@ TEST(every_failed_allocation_refuses_or_answers_and_nothing_leaks)
 	memcpy(long_path, "/a.B/", 5);
 	long_path[sizeof(long_path) - 1] = '\0';
 	for (long nth = 1; nth < 40; nth++) {
+		long before = mem_live_blocks();
 		begin();
 		struct fields *head = request("POST", long_path, "application/grpc");
-		long before = mem_live_blocks();
 		mem_fail_after(nth);
 		struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
 		if (c && call_open(c, &terminus) != 0) {
@@ -406,14 +409,9 @@ TEST(every_failed_allocation_refuses_or_answers_and_nothing_leaks)
 				call_front_done(c);
 		}
 		mem_fail_after(0);
-		call_reap(&env);
 		fields_destroy(head);
-		call_env_fini(&env);
-		fields_cache_purge();
-		CHECK(mem_live_blocks() <= before);
-		call_env_init(&env);
-		env.metrics = metrics_slab_create(metrics);
 		finish();
+		CHECK_EQ(mem_live_blocks(), before);
 	}
 }
 
@@ -454,6 +452,71 @@ TEST(time_blocked_is_charged_to_the_cause_that_held)
 	call_front_done(c);
 	call_reap(&env); /* its end charges the rest */
 	CHECK_EQ(metrics_read(metrics, M_STREAM_STALLED, stall_labels), 360);
+	finish();
+}
+
+static const char *const timing_labels[] = {"in", "r", "", "sent"};
+
+TEST(messages_leave_their_gaps_and_their_time_inside)
+{
+	begin();
+	struct config_route route = {.name = (char *)"r"};
+	struct fields *head = request("POST", "/a.B/C", "application/grpc");
+	env.now_ns = 1000;
+	struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
+	fields_destroy(head);
+	c->route = &route;
+	REQUIRE(call_open(c, &terminus) == 0);
+	env.now_ns = 5000;
+	timing_passed(c, LANE_REQUEST, 0, 3); /* the begin of a message */
+	timing_passed(c, LANE_REQUEST, 3, 30);
+	CHECK_EQ(metrics_read(metrics, M_FIRST_MESSAGE, timing_labels), 1);
+	CHECK_EQ(metrics_read(metrics, M_MESSAGE_GAP, timing_labels), 2); /* of the same turn: 0 */
+	call_credit_request(c, 20);
+	CHECK_EQ(metrics_read(metrics, M_MESSAGE_RESIDENCE, timing_labels),
+		0); /* its last byte waits */
+	env.now_ns = 6000;
+	timing_passed(c, LANE_REQUEST, 1, 10);
+	CHECK_EQ(metrics_read(metrics, M_MESSAGE_GAP, timing_labels), 3);
+	call_credit_request(c, 13);
+	CHECK_EQ(metrics_read(metrics, M_MESSAGE_RESIDENCE, timing_labels), 3);
+	call_credit_request(c, 10);
+	CHECK_EQ(metrics_read(metrics, M_MESSAGE_RESIDENCE, timing_labels), 4);
+	/* More turns than there are marks: the count stays exact. */
+	for (int i = 0; i < 3 * LANE_MARKS; i++) {
+		env.now_ns += 1000;
+		timing_passed(c, LANE_REQUEST, 2, 8);
+	}
+	CHECK_EQ(c->lanes[LANE_REQUEST].mark_count, LANE_MARKS);
+	for (int i = 0; i < 3 * LANE_MARKS; i++)
+		call_credit_request(c, 8);
+	CHECK_EQ(metrics_read(metrics, M_MESSAGE_RESIDENCE, timing_labels), 4 + 6 * LANE_MARKS);
+	CHECK_EQ(c->lanes[LANE_REQUEST].messages, 4 + 6 * LANE_MARKS);
+	CHECK_EQ(c->lanes[LANE_REQUEST].mark_count, 0);
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+	call_front_done(c);
+	finish();
+}
+
+TEST(series_are_found_once_for_a_route_and_a_method)
+{
+	begin();
+	struct config_route route = {.name = (char *)"r"};
+	struct call *c = grpc_call();
+	struct call_labels *mine = call_labels(c);
+	REQUIRE(mine);
+	CHECK(mine == call_labels(c) && mine == c->labels);
+	CHECK(!labels_method(mine, c));
+	struct method_labels *m = labels_remember(mine, c);
+	CHECK(m && labels_method(mine, c) == m);
+	struct call *other = open_call("POST", "/a.B/D", "application/grpc");
+	CHECK(call_labels(other) == mine && !labels_method(mine, other));
+	other->route = &route;
+	CHECK(call_labels(other) != mine);
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+	call_front_done(c);
+	call_reset(other, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+	call_front_done(other);
 	finish();
 }
 

@@ -1,5 +1,7 @@
 #include "filter/count.h"
 #include <string.h>
+#include "call/labels.h"
+#include "call/timing.h"
 #include "filter/limit.h"
 #include "grpc/frame.h"
 #include "grpc/status.h"
@@ -10,8 +12,9 @@ struct count {
 	struct series *series; /* takes the counts: the pending block, or the decided series */
 	struct series *other;  /* pending: where the call is active meanwhile; else NULL */
 	struct grpc_walker walk[2];
-	uint32_t limit; /* limits.message_bytes, here for the way of each message */
-	uint8_t wire;   /* enum grpc_wire of the request */
+	uint32_t limit;               /* limits.message_bytes, here for the way of each message */
+	uint8_t wire;                 /* enum grpc_wire of the request */
+	struct method_labels *method; /* NULL: its series are looked up */
 	bool begun, as_other;
 	bool ended[2];
 };
@@ -75,18 +78,46 @@ static struct series *pending_block(struct call *c)
 	return block;
 }
 
+/* Remembered from an earlier call of this method; NULL: this is the first, or it is not remembered.
+ */
+static struct method_labels *remembered(struct call *c, const struct count *s)
+{
+	return c->labels && s->wire != GRPC_WIRE_NONE ? labels_method(c->labels, c) : NULL;
+}
+
+/* A method that has series of its own is remembered with them. */
+static struct series *own_series(struct call *c, struct count *s)
+{
+	struct series *own = stream_series(c, s, false);
+	if (c->labels && s->wire != GRPC_WIRE_NONE && !s->method)
+		s->method = labels_remember(c->labels, c);
+	if (s->method)
+		s->method->stream = own;
+	return own;
+}
+
+/* The series that may be seen: the method's own, or _OTHER. */
+static struct series *public_series(struct call *c, struct count *s, bool *own)
+{
+	s->method = remembered(c, s);
+	*own = s->method || is_trusted(c, s);
+	if (s->method && s->method->stream)
+		return s->method->stream;
+	return *own ? own_series(c, s) : stream_series(c, s, true);
+}
+
 /* At the request's head, or at the first thing that happens to a call which has none. */
 static void begin(struct call *c, struct count *s, enum grpc_wire wire)
 {
 	uint64_t limit = c->config->limits.message_bytes;
+	bool own;
 	s->begun = true;
 	s->limit = limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
 	s->wire = (uint8_t)wire;
 	grpc_walker_init(&s->walk[LANE_REQUEST], wire);
-	bool trusted = is_trusted(c, s);
-	struct series *block = trusted ? NULL : pending_block(c);
-	s->as_other = !trusted && !block;
-	struct series *public = stream_series(c, s, !trusted);
+	struct series *public = public_series(c, s, &own);
+	struct series *block = own ? NULL : pending_block(c);
+	s->as_other = !own && !block;
 	s->other = block ? public : NULL;
 	s->series = block ? block : public;
 	series_add(s->series, M_STREAMS_STARTED, 1);
@@ -95,7 +126,7 @@ static void begin(struct call *c, struct count *s, enum grpc_wire wire)
 
 static void decide(struct call *c, struct count *s, bool as_other)
 {
-	struct series *public = as_other ? s->other : stream_series(c, s, false);
+	struct series *public = as_other ? s->other : own_series(c, s);
 	series_merge(public, s->series);
 	if (public != s->other) {
 		series_sub(s->other, M_STREAMS_ACTIVE, 1);
@@ -108,7 +139,8 @@ static void decide(struct call *c, struct count *s, bool as_other)
 
 /* DATA of exactly one message: what a stream that is not flooded consists of, so it has a way of
  * its own that calls nothing. False: not so, and nothing is counted. */
-static inline bool count_single(struct count *s, enum lane_id lane, const struct event *ev)
+static inline bool count_single(
+	struct call *c, struct count *s, enum lane_id lane, const struct event *ev)
 {
 	uint32_t size;
 	if (ev->kind != EVENT_DATA || ev->end ||
@@ -119,6 +151,7 @@ static inline bool count_single(struct count *s, enum lane_id lane, const struct
 	series_add(to, lane_metrics[lane].bytes, ev->data.len);
 	series_add(to, lane_metrics[lane].messages, 1);
 	series_observe_bytes(to, lane_metrics[lane].size, size);
+	timing_passed(c, lane, 1, ev->data.len);
 	return true;
 }
 
@@ -136,6 +169,7 @@ static bool count_messages(
 		series_observe_bytes(s->series, lane_metrics[lane].size, size);
 	}
 	series_add(s->series, lane_metrics[lane].messages, messages);
+	timing_passed(c, lane, messages, 0);
 	if (size <= limit)
 		size = grpc_walker_pending(w);
 	return limit_message(c, lane, size);
@@ -144,6 +178,7 @@ static bool count_messages(
 static bool count_data(struct call *c, struct count *s, enum lane_id lane, struct event *ev)
 {
 	series_add(s->series, lane_metrics[lane].bytes, ev->data.len);
+	timing_passed(c, lane, 0, ev->data.len);
 	if (s->walk[lane].wire == GRPC_WIRE_NONE || count_messages(c, s, lane, &ev->data))
 		return true;
 	event_drop(ev);
@@ -193,7 +228,7 @@ static __attribute__((noinline)) bool on_other_request(
 
 static bool on_request(struct call *c, void *state, struct event *ev)
 {
-	return count_single(state, LANE_REQUEST, ev) || on_other_request(c, state, ev);
+	return count_single(c, state, LANE_REQUEST, ev) || on_other_request(c, state, ev);
 }
 
 /* A call without a request head, such as one whose head was too large: the call itself tells least.
@@ -233,7 +268,7 @@ static __attribute__((noinline)) bool on_other_response(
 
 static bool on_response(struct call *c, void *state, struct event *ev)
 {
-	return count_single(state, LANE_RESPONSE, ev) || on_other_response(c, state, ev);
+	return count_single(c, state, LANE_RESPONSE, ev) || on_other_response(c, state, ev);
 }
 
 static enum grpc_status status_of_abort(const struct call_abort *abort)
@@ -263,6 +298,18 @@ static enum grpc_status final_status(const struct call *c, const struct count *s
 	return grpc_status_of_http(c->http_status);
 }
 
+static struct series *status_series(struct call *c, struct count *s, enum grpc_status status)
+{
+	struct series **kept = s->method ? &s->method->status[status] : NULL;
+	if (kept && *kept)
+		return *kept;
+	struct labels l = labels_of(c, s, s->as_other, grpc_status_name((unsigned)status));
+	struct series *found = metrics_series(c->env->metrics, GROUP_STREAM_STATUS, l.v);
+	if (kept)
+		*kept = found;
+	return found;
+}
+
 static void on_close(struct call *c, void *state)
 {
 	struct count *s = state;
@@ -274,10 +321,7 @@ static void on_close(struct call *c, void *state)
 	if (s->other)
 		decide(c, s, true);
 	series_sub(s->series, M_STREAMS_ACTIVE, 1);
-	struct labels l =
-		labels_of(c, s, s->as_other, grpc_status_name((unsigned)final_status(c, s)));
-	series_add(
-		metrics_series(c->env->metrics, GROUP_STREAM_STATUS, l.v), M_STREAMS_COMPLETED, 1);
+	series_add(status_series(c, s, final_status(c, s)), M_STREAMS_COMPLETED, 1);
 }
 
 const struct call_filter filter_count = {

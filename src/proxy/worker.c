@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "call/labels.h"
 #include "call/stall.h"
 #include "net/sock.h"
 #include "proxy/front.h"
@@ -116,6 +117,7 @@ struct worker *worker_create(const struct worker_setup *setup, uint32_t index, b
 static void drop_generation(struct worker *w, struct generation *g)
 {
 	list_remove(&g->node);
+	labels_fini(&g->base);
 	config_unref(g->base.config);
 	mem_free(g->pools);
 	mem_free(g);
