@@ -54,4 +54,366 @@ TEST(two_engines_complete_a_call_for_every_size_of_read)
 	}
 }
 
+/* A call whose request is open at both ends; *server_side is its other half. */
+static struct h2_stream *open_call(struct kit *k, struct h2_stream **server_side)
+{
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	kit_run(k);
+	*server_side = server_stream(k);
+	return s;
+}
+
+TEST(a_reset_travels_with_its_code_and_is_the_last_event)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *t, *s = open_call(k, &t);
+	kit_push_data(s, "dropped", 7, false);
+	h2_stream_reset(s, H2_ENHANCE_YOUR_CALM);
+	CHECK_EQ(k->books.held_bytes, 0);
+	kit_run(k);
+	struct h2_event *reset = kit_last(&k->b, H2_EV_RESET);
+	REQUIRE(reset != NULL);
+	CHECK(reset->stream == t && reset->by_peer && !reset->unprocessed);
+	CHECK_EQ(reset->code, H2_ENHANCE_YOUR_CALM);
+	CHECK_EQ(reset->fault, H2_FAULT_COUNT);
+	CHECK_EQ(kit_count(&k->a, H2_EV_RESET) + kit_count(&k->a, H2_EV_CLOSED), 0);
+	CHECK_EQ(kit_count(&k->b, H2_EV_CLOSED), 0);
+	CHECK_EQ(h2_conn_open_streams(k->b.conn), 0);
+	kit_push_data(t, "ignored", 7, true); /* calls on a closed stream do nothing */
+	h2_stream_credit(t, 100);
+	h2_stream_reset(t, H2_CANCEL);
+	kit_run(k);
+	CHECK_EQ(k->books.resets_out[H2_CANCEL], 0);
+	kit_destroy(k);
+}
+
+TEST(a_released_handle_of_an_open_stream_is_a_cancel)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *t, *s = open_call(k, &t);
+	h2_stream_release(s);
+	kit_run(k);
+	struct h2_event *reset = kit_last(&k->b, H2_EV_RESET);
+	REQUIRE(reset != NULL);
+	CHECK_EQ(reset->code, H2_CANCEL);
+	CHECK_EQ(k->books.streams, 1);
+	kit_destroy(k);
+}
+
+TEST(refused_streams_are_told_as_unprocessed)
+{
+	struct h2_options o = h2_options_default(H2_SERVER);
+	o.max_concurrent_streams = 1;
+	struct kit *k = kit_create(NULL, &o);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false), *t = kit_open(k, KIT_REQUEST, false);
+	CHECK(s && t); /* before the server's SETTINGS */
+	kit_run(k);
+	struct h2_event *reset = kit_last(&k->a, H2_EV_RESET);
+	REQUIRE(reset != NULL);
+	CHECK(reset->stream == t && reset->by_peer && reset->unprocessed);
+	CHECK_EQ(reset->code, H2_REFUSED_STREAM);
+	CHECK_EQ(h2_conn_open_slots(k->a.conn), 0);
+	CHECK(kit_open(k, KIT_REQUEST, false) == NULL);
+	CHECK(!h2_conn_is_dead(k->b.conn));
+	kit_destroy(k);
+}
+
+TEST(a_complete_response_leaves_before_reset_no_error)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *t, *s = open_call(k, &t);
+	static uint8_t big[300000];
+	k->a.auto_credit = false;
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, false);
+	kit_push_data(t, big, sizeof(big), false);
+	kit_push_fields(t, EVENT_TRAILERS, KIT_TRAILERS, true);
+	h2_stream_reset(t, H2_NO_ERROR);
+	h2_stream_release(t);
+	kit_run(k);
+	CHECK_EQ(k->a.data_len, 262144); /* the window: the rest waits, without a handle */
+	kit_push_data(s, "late", 4, false);
+	kit_run(k);
+	h2_stream_credit(s, 262144);
+	kit_run(k);
+	CHECK_EQ(k->a.data_len, sizeof(big));
+	struct h2_event *trailers = kit_last(&k->a, H2_EV_MESSAGE),
+			*reset = kit_last(&k->a, H2_EV_RESET);
+	CHECK(trailers->ev.kind == EVENT_TRAILERS && trailers->ev.end);
+	REQUIRE(reset != NULL && reset > trailers);
+	CHECK_EQ(reset->code, H2_NO_ERROR);
+	CHECK_EQ(k->b.data_len, 0);
+	CHECK_EQ(h2_conn_open_streams(k->b.conn), 0);
+	kit_destroy(k);
+}
+
+TEST(a_malformed_request_costs_its_stream_only)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	CHECK(kit_open(k, KIT_FIELDS(":method", "GET", "connection", "close"), true) != NULL);
+	kit_run(k);
+	struct h2_event *reset = kit_last(&k->a, H2_EV_RESET);
+	REQUIRE(reset != NULL);
+	CHECK_EQ(reset->code, H2_PROTOCOL_ERROR);
+	CHECK_EQ(kit_count(&k->b, H2_EV_MESSAGE), 0);
+	kit_forget(&k->a);
+	kit_forget(&k->b);
+	one_call(k);
+	kit_destroy(k);
+}
+
+TEST(the_drain_of_a_server_has_two_phases)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *t, *s = open_call(k, &t);
+	h2_conn_drain(k->b.conn, "drain");
+	h2_conn_drain(k->b.conn, "again");
+	struct h2_stream *raced = kit_open(k, KIT_REQUEST, true); /* under way when GOAWAY was */
+	CHECK(raced != NULL);
+	kit_run(k);
+	struct h2_event *drained = kit_last(&k->b, H2_EV_DRAINED);
+	REQUIRE(drained != NULL);
+	CHECK_EQ(drained->last_id, 3);
+	CHECK_EQ(kit_count(&k->b, H2_EV_DRAINED), 1);
+	CHECK_EQ(kit_count(&k->a, H2_EV_GOAWAY), 2);
+	CHECK_EQ(kit_last(&k->a, H2_EV_GOAWAY)->last_id, 3);
+	CHECK_EQ(kit_count(&k->a, H2_EV_RESET), 0);
+	CHECK_EQ(h2_conn_open_slots(k->a.conn), 0);
+	CHECK(kit_open(k, KIT_REQUEST, true) == NULL);
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, true); /* what is open goes on */
+	kit_push_data(s, "x", 1, true);
+	kit_run(k);
+	CHECK(kit_last(&k->a, H2_EV_CLOSED) != NULL);
+	kit_destroy(k);
+}
+
+TEST(goaway_resets_what_it_does_not_cover)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false), *t = kit_open(k, KIT_REQUEST, false);
+	uint8_t frame[32], settings[9];
+	kit_push_data(t, "lost", 4, false);
+	h2_frame_put(settings, 0, H2_FRAME_SETTINGS, 0, 0);
+	kit_feed(k, &k->a, settings, 9);
+	kit_feed(k, &k->a, frame, h2_frame_put_goaway(frame, 1, H2_NO_ERROR, "bye", 3));
+	struct h2_event *reset = kit_last(&k->a, H2_EV_RESET),
+			*goaway = kit_last(&k->a, H2_EV_GOAWAY);
+	REQUIRE(reset && goaway);
+	CHECK(reset->stream == t && reset->unprocessed && !reset->by_peer);
+	CHECK_EQ(goaway->last_id, 1);
+	CHECK_EQ(goaway->debug_len, 3);
+	CHECK_EQ(kit_count(&k->a, H2_EV_RESET), 1);
+	CHECK_EQ(k->books.held_bytes, 0);
+	CHECK_EQ(h2_conn_open_streams(k->a.conn), 1);
+	kit_feed(k, &k->a, frame, h2_frame_put_goaway(frame, 3, H2_NO_ERROR, NULL, 0));
+	CHECK_EQ(kit_last(&k->a, H2_EV_DEAD)->fault, H2_FAULT_GOAWAY_INCREASED);
+	CHECK_EQ(h2_stream_id(s), 1);
+	kit_destroy(k);
+}
+
+TEST(a_killed_connection_says_why_and_nothing_more)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *t, *s = open_call(k, &t);
+	kit_push_data(s, "gone", 4, false);
+	h2_conn_kill(k->a.conn, H2_ENHANCE_YOUR_CALM, "enough");
+	CHECK_EQ(k->books.held_bytes, 0);
+	h2_stream_push(s, &(struct event){.kind = EVENT_DATA, .data = slice_copy("no", 2)});
+	h2_conn_ping(k->a.conn, 1);
+	h2_stream_reset(s, H2_CANCEL);
+	kit_run(k);
+	struct h2_event *dead = kit_last(&k->a, H2_EV_DEAD),
+			*goaway = kit_last(&k->b, H2_EV_GOAWAY);
+	REQUIRE(dead && goaway);
+	CHECK_EQ(dead->code, H2_ENHANCE_YOUR_CALM);
+	CHECK_MEM(goaway->debug, 0, "", 0);
+	CHECK_EQ(goaway->debug_len, 6);
+	CHECK_EQ(kit_last(&k->b, H2_EV_PING_ACK) == NULL, 1);
+	CHECK_EQ(kit_count(&k->b, H2_EV_RESET), 0);
+	struct event head = {.kind = EVENT_HEAD, .fields = KIT_REQUEST};
+	struct h2_stream *none;
+	CHECK_EQ(h2_conn_open(k->a.conn, &head, &none), ERR_CLOSED);
+	kit_destroy(k);
+}
+
+TEST(ids_run_out_in_order)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	k->a.conn->next_id = H2_MAX_STREAM_ID - 2;
+	CHECK_EQ(h2_conn_ids_left(k->a.conn), 2);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, true);
+	CHECK_EQ(h2_stream_id(s), H2_MAX_STREAM_ID - 2);
+	s = kit_open(k, KIT_REQUEST, true);
+	CHECK_EQ(h2_stream_id(s), H2_MAX_STREAM_ID);
+	CHECK_EQ(h2_conn_ids_left(k->a.conn), 0);
+	CHECK_EQ(h2_conn_open_slots(k->a.conn), 0);
+	CHECK(kit_open(k, KIT_REQUEST, true) == NULL);
+	kit_run(k);
+	CHECK_EQ(kit_count(&k->b, H2_EV_MESSAGE), 2);
+	CHECK(!h2_conn_is_dead(k->b.conn));
+	kit_destroy(k);
+}
+
+TEST(pushes_out_of_order_are_dropped_and_counted)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *t, *s = open_call(k, &t);
+	kit_push_data(t, "early", 5, false);
+	kit_push_fields(t, EVENT_TRAILERS, KIT_TRAILERS, true);
+	kit_push_fields(s, EVENT_HEAD, KIT_REQUEST, false);
+	CHECK_EQ(k->books.bugs, 3);
+	k->books.bugs = 0;
+	kit_push_fields(t, EVENT_INFO, KIT_FIELDS(":status", "103"), false);
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, false);
+	kit_push_fields(t, EVENT_INFO, KIT_FIELDS(":status", "103"), false);
+	CHECK_EQ(k->books.bugs, 1);
+	k->books.bugs = 0;
+	kit_run(k);
+	CHECK_EQ(kit_count(&k->a, H2_EV_MESSAGE), 2);
+	CHECK(!h2_conn_is_dead(k->a.conn) && !h2_conn_is_dead(k->b.conn));
+	kit_destroy(k);
+}
+
+TEST(credit_that_was_never_owed_ends_the_connection_as_a_bug)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *t;
+	open_call(k, &t);
+	h2_stream_credit(t, 1);
+	kit_run(k);
+	CHECK_EQ(k->books.bugs, 1);
+	k->books.bugs = 0;
+	CHECK_EQ(kit_last(&k->b, H2_EV_DEAD)->code, H2_INTERNAL_ERROR);
+	kit_destroy(k);
+}
+
+TEST(an_idle_connection_is_small_and_owns_no_slab)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	for (int i = 0; i < 3; i++)
+		one_call(k);
+	h2_conn_settle(k->a.conn);
+	h2_conn_settle(k->b.conn);
+	CHECK_EQ(slab_pool_out(k->pool), 0);
+	CHECK(k->a.conn->table.cap == 0 && k->a.conn->out.cap == H2_OUT_INLINE_SEGS);
+	CHECK(sizeof(struct h2_conn) <= 1024);
+	CHECK(sizeof(struct h2_stream) <= 200);
+	kit_destroy(k);
+}
+
+TEST(many_streams_at_once_are_kept_apart)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s[500];
+	kit_run(k);
+	for (uint32_t i = 0; i < 500; i++) {
+		s[i] = kit_open(k, KIT_REQUEST, false);
+		REQUIRE(s[i] != NULL);
+		h2_stream_set_user(s[i], &s[i]);
+	}
+	kit_run(k);
+	CHECK_EQ(h2_conn_open_streams(k->b.conn), 500);
+	for (uint32_t i = 0; i < 500; i += 2)
+		h2_stream_reset(s[i], H2_CANCEL);
+	for (uint32_t i = 1; i < 500; i += 2)
+		kit_push_data(s[i], &i, sizeof(i), true);
+	kit_run(k);
+	unsigned n = 0;
+	for (int e = 0; e < k->b.count; e++) {
+		struct h2_event *ev = &k->b.events[e];
+		n += ev->kind == H2_EV_MESSAGE && ev->ev.kind == EVENT_DATA && ev->ev.end;
+	}
+	CHECK_EQ(n, 250);
+	CHECK_EQ(kit_count(&k->b, H2_EV_RESET), 250);
+	CHECK_EQ(h2_conn_open_streams(k->b.conn), 250);
+	CHECK_EQ(h2_conn_open_streams(k->a.conn), 250);
+	CHECK(h2_stream_user(s[7]) == &s[7] && h2_stream_conn(s[7]) == k->a.conn);
+	kit_destroy(k);
+}
+
+/* A conversation with everything in it; failures are expected, so it checks nothing. */
+static void anything(struct kit *k)
+{
+	static uint8_t big[20000];
+	struct h2_stream *s[3] = {NULL};
+	for (int i = 0; i < 3; i++)
+		s[i] = kit_open(k,
+			KIT_FIELDS(":method", "POST", ":scheme", "http", ":path", "/a/b", "cookie",
+				"a=1", "cookie", "b=2", "x-own", "value"),
+			false);
+	kit_run(k);
+	for (int i = 0; i < 3 && s[i]; i++) {
+		kit_push_data(s[i], big, i ? sizeof(big) : 300, false);
+		kit_push_data(s[i], big, 3000, false);
+		if (i)
+			kit_push_fields(s[i], EVENT_TRAILERS, KIT_FIELDS("x-end", "1"), true);
+	}
+	kit_run(k);
+	int events = k->b.count;
+	for (int i = 0; i < events; i++) {
+		struct h2_event *ev = &k->b.events[i];
+		if (ev->kind != H2_EV_MESSAGE || ev->ev.kind != EVENT_HEAD)
+			continue;
+		kit_push_fields(ev->stream, EVENT_HEAD, KIT_RESPONSE, false);
+		kit_push_data(ev->stream, big, sizeof(big), false);
+		kit_push_fields(ev->stream, EVENT_TRAILERS, KIT_TRAILERS, true);
+		h2_stream_reset(ev->stream, H2_NO_ERROR);
+	}
+	if (s[0])
+		h2_stream_reset(s[0], H2_CANCEL);
+	h2_conn_drain(k->b.conn, "drain");
+	kit_run(k);
+}
+
+/* Was the failure still to come? Then everything has been failed once. */
+static bool failure_pending(void)
+{
+	bool pending = false;
+	for (int i = 0; i < 1000 && !pending; i++) {
+		void *p = mem_alloc(1);
+		pending = !p;
+		mem_free(p);
+	}
+	mem_fail_after(0);
+	return pending;
+}
+
+/* The kit tries again where its own allocation fails, so every one of the engine's gets its turn.
+ */
+TEST(every_failed_allocation_leaves_the_books_even)
+{
+	for (size_t chop = 0; chop < 60; chop += 17) {
+		bool over = false;
+		for (long nth = 1; !over; nth++) {
+			struct kit *k = kit_create(NULL, NULL);
+			k->chop = chop;
+			mem_fail_after(nth);
+			anything(k);
+			over = failure_pending();
+			kit_destroy(k);
+			REQUIRE(nth < 20000);
+		}
+	}
+}
+
+TEST(a_connection_that_can_not_be_made_leaves_nothing)
+{
+	struct h2_options o = h2_options_default(H2_SERVER);
+	struct h2_books books = {0};
+	struct slab_pool *pool = slab_pool_create(1);
+	struct h2_conn *c = NULL;
+	long live = mem_live_blocks();
+	for (long nth = 1; !c; nth++) {
+		mem_fail_after(nth);
+		c = h2_conn_create(H2_SERVER, &o, pool, &books);
+		mem_fail_after(0);
+		if (!c) {
+			CHECK_EQ(mem_live_blocks(), live);
+			CHECK_EQ(books.conns, 0);
+		}
+		REQUIRE(nth < 20);
+	}
+	h2_conn_destroy(c);
+	slab_pool_destroy(pool);
+}
+
 TAP_MAIN()

@@ -1,0 +1,395 @@
+/* tx_test.c - queues, merging, fairness, and the order of what is framed. */
+#include "engine_kit.h"
+
+static uint8_t payload[300000];
+static uint8_t *wire;
+static size_t wire_len;
+
+/* A client whose peer said SETTINGS (with `window`, if not 0) and nothing else. */
+static struct kit *client(uint32_t window)
+{
+	static struct kit_bytes b;
+	struct kit *k = kit_create(NULL, NULL);
+	uint8_t setting[6] = {0, H2_SETTING_INITIAL_WINDOW_SIZE};
+	b.len = 0;
+	h2_put_u32(setting + 2, window);
+	kit_frame(&b, H2_FRAME_SETTINGS, 0, 0, setting, window ? 6 : 0);
+	kit_feed(k, &k->a, b.at, b.len);
+	free(kit_drain(&k->a, &wire_len));
+	kit_forget(&k->a);
+	for (size_t i = 0; i < sizeof(payload); i++)
+		payload[i] = (uint8_t)(i * 7 + i / 256);
+	return k;
+}
+
+static void drain(struct kit *k)
+{
+	free(wire);
+	wire = kit_drain(&k->a, &wire_len);
+}
+
+static void done(struct kit *k)
+{
+	free(wire);
+	wire = NULL;
+	kit_destroy(k);
+}
+
+static unsigned frames(uint8_t type)
+{
+	struct h2_frame f;
+	const uint8_t *p;
+	unsigned n = 0;
+	while (kit_find(wire, wire_len, type, (int)n, &f, &p))
+		n++;
+	return n;
+}
+
+/* The content of every DATA frame of a stream, joined, against `want`. */
+static void check_content(uint32_t id, const uint8_t *want, size_t len)
+{
+	struct h2_frame f;
+	const uint8_t *p;
+	size_t at = 0;
+	for (int n = 0; kit_find(wire, wire_len, H2_FRAME_DATA, n, &f, &p); n++) {
+		if (f.id != id)
+			continue;
+		REQUIRE(at + f.len <= len);
+		CHECK(!memcmp(p, want + at, f.len));
+		at += f.len;
+	}
+	CHECK_EQ(at, len);
+}
+
+static void credit(struct kit *k, uint32_t id, uint32_t by)
+{
+	uint8_t frame[13];
+	kit_feed(k, &k->a, frame, h2_frame_put_window(frame, id, by));
+}
+
+TEST(small_payloads_of_one_stream_merge_into_one_frame)
+{
+	struct kit *k = client(0);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	for (unsigned i = 0; i < 100; i++)
+		kit_push_data(s, payload + i * 128, 128, i == 99);
+	CHECK_EQ(k->books.held_bytes, 12800);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_DATA), 1);
+	CHECK_EQ(k->books.merged_frames, 99);
+	CHECK_EQ(k->books.held_bytes, 0);
+	check_content(1, payload, 12800);
+	struct h2_frame f;
+	const uint8_t *p;
+	REQUIRE(kit_find(wire, wire_len, H2_FRAME_DATA, 0, &f, &p));
+	CHECK_EQ(f.flags, H2_FLAG_END_STREAM);
+	struct h2_event *admitted = kit_last(&k->a, H2_EV_ADMITTED);
+	REQUIRE(admitted != NULL);
+	CHECK_EQ(admitted->bytes, 12800);
+	done(k);
+}
+
+TEST(payloads_of_every_size_arrive_whole_and_in_order)
+{
+	static const uint32_t sizes[] = {1, 127, 128, 129, 463, 464, 465, 4095, 4096, 4097, 8143,
+		8192, 16383, 16384, 16385, 40000};
+	const unsigned n = sizeof(sizes) / sizeof(sizes[0]);
+	for (unsigned a = 0; a < n; a++) {
+		for (unsigned b = 0; b < n; b++) {
+			struct kit *k = client(1000000);
+			credit(k, 0, 1000000);
+			struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+			uint32_t at = 0;
+			for (unsigned i = 0; i < 4; i++) {
+				uint32_t len = sizes[i % 2 ? a : b];
+				kit_push_data(s, payload + at, len, i == 3);
+				at += len;
+			}
+			drain(k);
+			check_content(1, payload, at);
+			CHECK_EQ(frames(H2_FRAME_DATA), (at + 16383) / 16384);
+			done(k);
+		}
+	}
+}
+
+TEST(frames_are_never_larger_than_the_peer_allows)
+{
+	struct kit *k = client(1000000);
+	credit(k, 0, 1000000);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	kit_push_data(s, payload, 100000, false);
+	drain(k);
+	struct h2_frame f;
+	const uint8_t *p;
+	for (int n = 0; kit_find(wire, wire_len, H2_FRAME_DATA, n, &f, &p); n++)
+		CHECK(f.len <= 16384);
+	check_content(1, payload, 100000);
+	done(k);
+}
+
+TEST(an_end_without_content_gets_an_empty_frame)
+{
+	struct kit *k = client(0);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	kit_push_data(s, payload, 10, false);
+	drain(k);
+	kit_push_data(s, payload, 0, true);
+	drain(k);
+	struct h2_frame f;
+	const uint8_t *p;
+	REQUIRE(kit_find(wire, wire_len, H2_FRAME_DATA, 0, &f, &p));
+	CHECK_EQ(f.len, 0);
+	CHECK_EQ(f.flags, H2_FLAG_END_STREAM);
+	done(k);
+}
+
+TEST(an_end_rides_on_content_that_is_still_queued)
+{
+	struct kit *k = client(0);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	kit_push_data(s, payload, 10, false);
+	kit_push_data(s, payload, 0, true);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_DATA), 1);
+	struct h2_frame f;
+	const uint8_t *p;
+	REQUIRE(kit_find(wire, wire_len, H2_FRAME_DATA, 0, &f, &p));
+	CHECK_EQ(f.flags, H2_FLAG_END_STREAM);
+	done(k);
+}
+
+TEST(a_used_up_stream_window_stops_its_stream_only)
+{
+	struct kit *k = client(1000);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false), *t = kit_open(k, KIT_REQUEST, false);
+	struct h2_stream_info info;
+	kit_push_data(s, payload, 3000, false);
+	kit_push_data(t, payload, 500, true);
+	drain(k);
+	check_content(1, payload, 1000);
+	check_content(3, payload, 500);
+	h2_stream_inspect(s, &info);
+	CHECK_EQ(info.queued_bytes, 2000);
+	CHECK_EQ(info.send_window_bytes, 0);
+	CHECK_EQ(info.blocked, H2_BLOCKED_STREAM_WINDOW);
+	CHECK(!h2_conn_wants_write(k->a.conn));
+	CHECK(!h2_conn_window_blocked(k->a.conn));
+	credit(k, 1, 1500);
+	drain(k);
+	check_content(1, payload + 1000, 1500);
+	CHECK_EQ(k->books.held_bytes, 500);
+	done(k);
+}
+
+TEST(a_used_up_connection_window_stops_all_and_is_reported)
+{
+	struct kit *k = client(200000);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false), *t = kit_open(k, KIT_REQUEST, false);
+	struct h2_stream_info info;
+	kit_push_data(s, payload, 100000, false);
+	drain(k);
+	check_content(1, payload, 65535);
+	kit_push_data(t, payload, 100, false);
+	drain(k);
+	CHECK_EQ(wire_len, 0);
+	CHECK(h2_conn_window_blocked(k->a.conn));
+	h2_stream_inspect(t, &info);
+	CHECK_EQ(info.blocked, H2_BLOCKED_CONN_WINDOW);
+	CHECK_EQ(info.conn_send_window_bytes, 0);
+	/* trailers and ends need no window */
+	struct h2_stream *u = kit_open(k, KIT_REQUEST, false);
+	kit_push_fields(u, EVENT_TRAILERS, KIT_TRAILERS, true);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_HEADERS), 2);
+	credit(k, 0, 100000);
+	drain(k);
+	check_content(1, payload + 65535, 100000 - 65535);
+	check_content(3, payload, 100);
+	CHECK(!h2_conn_window_blocked(k->a.conn));
+	done(k);
+}
+
+TEST(ready_streams_take_turns)
+{
+	struct kit *k = client(1000000);
+	credit(k, 0, 10000000);
+	struct h2_stream *s[4];
+	for (int i = 0; i < 4; i++)
+		s[i] = kit_open(k, KIT_REQUEST, false);
+	drain(k);
+	for (int i = 0; i < 4; i++)
+		kit_push_data(s[i], payload, 65536, false);
+	drain(k);
+	for (int n = 0; n < 16; n++) { /* 1 3 5 7 1 3 5 7 ... */
+		struct h2_frame f;
+		const uint8_t *p;
+		REQUIRE(kit_find(wire, wire_len, H2_FRAME_DATA, n, &f, &p));
+		CHECK_EQ(f.id, (n % 4) * 2 + 1);
+	}
+	done(k);
+}
+
+TEST(content_waits_while_the_output_is_full)
+{
+	struct h2_options o = h2_options_default(H2_CLIENT);
+	o.output_bytes = 20000;
+	struct kit *k = kit_create(&o, NULL);
+	struct iovec iov[64];
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	struct h2_stream_info info;
+	kit_push_data(s, payload, 60000, false);
+	CHECK(h2_conn_output(k->a.conn, iov, 64) > 0);
+	CHECK(h2_conn_unwritten(k->a.conn) < 20000 + 16384 + 9);
+	h2_stream_inspect(s, &info);
+	CHECK(info.queued_bytes > 0);
+	CHECK_EQ(info.blocked, H2_BLOCKED_SOCKET);
+	drain(k);
+	h2_stream_inspect(s, &info);
+	CHECK_EQ(info.queued_bytes, 0);
+	CHECK_EQ(info.blocked, H2_NOT_BLOCKED);
+	done(k);
+}
+
+TEST(control_frames_go_before_content_of_the_same_turn)
+{
+	struct kit *k = client(0);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	drain(k);
+	kit_push_data(s, payload, 100, false);
+	h2_conn_ping(k->a.conn, 7);
+	drain(k);
+	CHECK_EQ(wire[3], H2_FRAME_PING);
+	CHECK_EQ(wire[17 + 3], H2_FRAME_DATA);
+	done(k);
+}
+
+TEST(trailers_behind_content_are_encoded_when_they_are_reached)
+{
+	struct kit *k = client(100);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	kit_push_data(s, payload, 150, false);
+	kit_push_fields(s, EVENT_TRAILERS, KIT_FIELDS("x-late", "one"), true);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_HEADERS), 1);
+	struct h2_stream *t = kit_open(k,
+		KIT_FIELDS(":method", "GET", ":scheme", "http", ":path", "/", "x-late", "one"),
+		true);
+	CHECK(t != NULL);
+	credit(k, 1, 100);
+	uint8_t *before = wire;
+	size_t before_len = wire_len;
+	wire = NULL;
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_HEADERS), 2);
+	/* one decoder reads all blocks in wire order */
+	uint8_t *all = malloc(before_len + wire_len);
+	memcpy(all, before, before_len);
+	memcpy(all + before_len, wire, wire_len);
+	struct hpack_decoder *d = hpack_decoder_create(4096);
+	struct h2_frame f;
+	const uint8_t *p;
+	unsigned late = 0;
+	for (int n = 0; kit_find(all, before_len + wire_len, H2_FRAME_HEADERS, n, &f, &p); n++) {
+		struct fields *fields = fields_create();
+		bool overflow;
+		CHECK_EQ(hpack_decode(d, p, f.len, 65536, fields, &overflow), 0);
+		const struct field *x = fields_find(fields, "x-late", 6);
+		late += x && field_is(x, "one");
+		fields_destroy(fields);
+	}
+	CHECK_EQ(late, 2);
+	hpack_decoder_destroy(d);
+	free(all);
+	free(before);
+	done(k);
+}
+
+TEST(a_large_header_section_is_cut_into_continuation_frames)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	static char value[50001];
+	memset(value, '~', sizeof(value) - 1); /* long in Huffman: stays as it is */
+	kit_run(k);
+	struct h2_stream *s = kit_open(k,
+		KIT_FIELDS(":method", "GET", ":scheme", "http", ":path", "/", "x-big", value),
+		true);
+	CHECK(s != NULL);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_HEADERS), 1);
+	CHECK_EQ(frames(H2_FRAME_CONTINUATION), 3);
+	kit_feed(k, &k->b, wire, wire_len);
+	struct h2_event *head = kit_last(&k->b, H2_EV_MESSAGE);
+	REQUIRE(head != NULL);
+	const struct field *big = fields_find(head->ev.fields, "x-big", 5);
+	REQUIRE(big != NULL);
+	CHECK_EQ(big->value_len, sizeof(value) - 1);
+	CHECK(!head->oversized && head->ev.end);
+	done(k);
+}
+
+TEST(dropping_the_queue_makes_room_for_other_trailers)
+{
+	struct kit *k = client(100);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	kit_push_data(s, payload, 150, false);
+	kit_push_data(s, payload, 50000, false);
+	kit_push_fields(s, EVENT_TRAILERS, KIT_FIELDS("grpc-status", "0"), true);
+	drain(k);
+	CHECK_EQ(h2_stream_drop_queued(s), 50050);
+	CHECK_EQ(k->books.held_bytes, 0);
+	kit_push_fields(s, EVENT_TRAILERS, KIT_FIELDS("grpc-status", "14"), true);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_DATA), 0);
+	struct h2_frame f;
+	const uint8_t *p;
+	REQUIRE(kit_find(wire, wire_len, H2_FRAME_HEADERS, 0, &f, &p));
+	CHECK_EQ(f.flags, H2_FLAG_END_HEADERS | H2_FLAG_END_STREAM);
+	done(k);
+}
+
+TEST(large_slices_behind_a_slow_reader_are_compacted)
+{
+	struct kit *k = client(10);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	drain(k);
+	uint64_t out = slab_pool_out(k->pool);
+	struct slab *slab = slab_get(k->pool);
+	memcpy(slab->bytes, payload, 10000);
+	struct event ev = {.kind = EVENT_DATA, .data = {slab, slab->bytes, 10000}};
+	h2_stream_push(s, &ev);
+	drain(k);
+	CHECK_EQ(slab_pool_out(k->pool), out + 1);
+	h2_conn_compact(k->a.conn);
+	CHECK_EQ(slab_pool_out(k->pool), out);
+	credit(k, 1, 60000);
+	drain(k);
+	check_content(1, payload + 10, 9990);
+	done(k);
+}
+
+TEST(a_negative_window_sends_nothing_until_it_is_positive_again)
+{
+	static struct kit_bytes b;
+	struct kit *k = client(1000);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	struct h2_stream_info info;
+	kit_push_data(s, payload, 3000, true);
+	drain(k);
+	uint8_t setting[6] = {0, H2_SETTING_INITIAL_WINDOW_SIZE};
+	h2_put_u32(setting + 2, 200);
+	b.len = 0;
+	kit_frame(&b, H2_FRAME_SETTINGS, 0, 0, setting, 6);
+	kit_feed(k, &k->a, b.at, b.len);
+	h2_stream_inspect(s, &info);
+	CHECK_EQ(info.send_window_bytes, -800);
+	credit(k, 1, 800);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_DATA), 0);
+	credit(k, 1, 1);
+	drain(k);
+	check_content(1, payload + 1000, 1);
+	done(k);
+}
+
+TAP_MAIN()
