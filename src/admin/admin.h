@@ -2,7 +2,7 @@
  * main registers hooks.
  *
  *   GET /               what there is
- *   GET /metrics        Prometheus text; OpenMetrics when Accept prefers it
+ *   GET /metrics        Prometheus text; OpenMetrics or protobuf when Accept prefers it
  *   GET /live, /ready   200, or 503 and why; also as /healthz/live and /healthz/ready
  *   GET /config         the YAML as it was loaded, below a comment with its generation
  *   POST /drain         202, then begins to drain. Refused (403) for web pages of another origin

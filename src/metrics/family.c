@@ -63,6 +63,7 @@ static void put_native(struct buf *out, const uint64_t *v)
 	pb_double(out, ZERO_THRESHOLD, TIMES_ZERO_SECONDS);
 	pb_uint(out, ZERO_COUNT, times_native(v, 0));
 	unsigned end = TIMES_INDEX_0; /* of the span before */
+	bool any = false;
 	for (unsigned cell = 1; cell < TIMES_CELLS; cell++) {
 		unsigned first = cell;
 		while (cell < TIMES_CELLS && times_native(v, cell))
@@ -74,7 +75,10 @@ static void put_native(struct buf *out, const uint64_t *v)
 		pb_uint(out, SPAN_LENGTH, cell - first);
 		pb_end(out, span);
 		end = cell;
+		any = true;
 	}
+	if (!any)
+		return;
 	size_t deltas = pb_begin(out, POSITIVE_DELTA);
 	uint64_t before = 0;
 	for (unsigned cell = 1; cell < TIMES_CELLS; cell++) {

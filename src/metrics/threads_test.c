@@ -27,6 +27,9 @@ static void *write_metrics(void *arg)
 		series_add(s, M_SENT_MESSAGES, 1);
 		series_observe(s, M_SENT_MESSAGE_SIZE, i);
 		series_add(metrics_plain(slab, GROUP_PROCESS), M_BUGS, 1);
+		struct series *times = metrics_series(
+			slab, GROUP_TIMING, (const char *const[]){"in", "r", "c", "sent"});
+		series_observe_times(times, M_MESSAGE_GAP, 1000ull * i * i, 2);
 		(void)!metrics_series_known(slab, GROUP_STREAM, values);
 	}
 	return NULL;
@@ -56,6 +59,11 @@ static void *read_metrics(void *arg)
 	while (!atomic_load(&stop_reading)) {
 		uint64_t now = page_sum(m, "grpc_stream_sent_messages_total");
 		CHECK(now >= last && now <= WRITERS * ROUNDS);
+		struct buf page;
+		buf_init(&page);
+		metrics_render(m, METRICS_PROTOBUF, &page);
+		CHECK(!page.failed);
+		buf_fini(&page);
 		last = now;
 	}
 	return NULL;
@@ -79,6 +87,7 @@ TEST(writers_and_readers_at_once_lose_nothing_and_intern_each_set_once)
 
 	CHECK_EQ(page_sum(m, "grpc_stream_sent_messages_total"), WRITERS * ROUNDS);
 	CHECK_EQ(page_sum(m, "grpc_stream_sent_message_size_bytes_count"), WRITERS * ROUNDS);
+	CHECK_EQ(page_sum(m, "weir_message_gap_seconds_count"), 2 * WRITERS * ROUNDS);
 	CHECK_EQ(metrics_read(m, M_BUGS, NULL), WRITERS * ROUNDS);
 	/* Every look-up was of a method that has its own series, or was counted as overflow. */
 	const char *const other[] = {"ingress", "chat", "_OTHER", "_OTHER", "chat"};

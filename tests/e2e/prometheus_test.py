@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+"""prometheus_test.py METRICS_PAGE - a real Prometheus scrapes weir, and a page whose times are known.
+
+Prometheus 2.40 or later with native histograms on asks for protobuf. Its answers to histogram_quantile() and the
+like must be those of the times that were observed; from weir it must get every family without a complaint."""
+import contextlib
+import http.server
+import json
+import math
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from kit import Program, Weir, eventually, free_port, one_route
+from tap import check, check_eq, run, skip, test
+
+METRICS_PAGE = sys.argv[1]
+GAP = "weir_message_gap_seconds"
+TYPES = {"protobuf": "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+         "text": "text/plain; version=0.0.4"}
+
+
+class Page:
+    """Serves a page with `times` as the gaps of messages, and keeps what Accept said."""
+
+    def __init__(self):
+        page = self
+        self.times, self.accept = [], None
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                page.accept = self.headers["accept"]
+                kind = "protobuf" if page.accept.startswith("application/vnd.google.protobuf") else "text"
+                body = subprocess.run([METRICS_PAGE, kind, *map(str, page.times)], check=True,
+                                      capture_output=True).stdout
+                self.send_response(200)
+                self.send_header("content-type", TYPES[kind])
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
+        self.address = "127.0.0.1:%d" % self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+class Prometheus(Program):
+    """Scrapes each of {job: address} every second."""
+
+    def __init__(self, jobs):
+        binary = shutil.which("prometheus") or skip("no prometheus: install Debian's package prometheus")
+        self.dir = tempfile.mkdtemp(prefix="weir-prometheus-")
+        self.address = f"127.0.0.1:{free_port()}"
+        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+                  "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [address]}]}
+                                     for job, address in jobs.items()]}
+        with open(os.path.join(self.dir, "prometheus.yaml"), "w") as f:
+            json.dump(config, f)
+        super().__init__([binary, f"--config.file={self.dir}/prometheus.yaml", f"--storage.tsdb.path={self.dir}/data",
+                          f"--web.listen-address={self.address}", "--enable-feature=native-histograms"], "prometheus")
+
+    def ask(self, what, **query):
+        url = f"http://{self.address}/api/v1/{what}?{urllib.parse.urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as r:
+                return json.load(r)["data"]
+        except urllib.error.HTTPError as e:
+            if e.code == 503:  # not ready yet
+                raise AssertionError(e) from None
+            raise RuntimeError(f"{query}: {e.read().decode()}") from None
+        except urllib.error.URLError as e:
+            raise AssertionError(f"{e}: {self.stderr()[-2000:]}") from None
+
+    def value(self, query):
+        """The value of the only sample of an answer; None where there is none."""
+        found = self.ask("query", query=query)["result"]
+        check(len(found) <= 1, f"{query}: {found}")
+        return float(found[0]["value"][1]) if found else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            print(self.stderr()[-4000:], file=sys.stderr)
+        with contextlib.suppress(OSError):
+            self.process.terminate()
+            self.process.wait(20)
+        self.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def bucket(seconds):
+    """(lower, upper] of the native bucket of a time."""
+    if seconds <= 2**-20:
+        return 0, 2**-20
+    index = min(math.ceil(math.log2(seconds) * 8), 97)
+    return 2**((index - 1) / 8), 2**(index / 8)
+
+
+def check_quantile(prometheus, times, q):
+    got = prometheus.value(f"histogram_quantile({q}, {GAP})")
+    true = sorted(times)[max(math.ceil(q * len(times)), 1) - 1] / 1e9
+    low, high = bucket(true)
+    check(low * (1 - 1e-9) <= got <= high * (1 + 1e-9), f"quantile {q} is {got}, the bucket of {true} is {low}..{high}")
+
+
+@test(timeout_s=120)
+def prometheus_answers_from_native_histograms_what_was_observed():
+    dice = random.Random(3)
+    times = [dice.randrange(900) for _ in range(60)]  # the zero bucket
+    times += [int(10**dice.uniform(3, 12)) for _ in range(500)] + [7200 * 10**9]
+    with Page() as page:
+        page.times = times[40:90]
+        with Prometheus({"page": page.address}) as prometheus:
+            eventually(lambda: prometheus.value(f"histogram_count({GAP})") == 50, "a first scrape")
+            check(page.accept.startswith("application/vnd.google.protobuf"), page.accept)
+            page.times = times  # more buckets, and more in those that there were
+            eventually(lambda: prometheus.value(f"histogram_count({GAP})") == len(times), "a scrape of all")
+            check(abs(prometheus.value(f"histogram_sum({GAP})") / sum(times) * 1e9 - 1) < 1e-9, "sum")
+            for q in (0.05, 0.2, 0.5, 0.75, 0.9, 0.99, 1):
+                check_quantile(prometheus, times, q)
+            for bound in (2**-20, 2**-10, 0.25, 1, 64):  # native bounds, so these are exact
+                got = prometheus.value(f"histogram_fraction(0, {bound}, {GAP})")
+                want = sum(t <= bound * 1e9 for t in times) / len(times)
+                check(abs(got - want) < 1e-9, f"fraction up to {bound} is {got}, not {want}")
+            check_eq(prometheus.value(f"resets({GAP}[1m])"), 0, "counter resets")
+
+
+@test(timeout_s=120)
+def prometheus_reads_all_of_weirs_own_page_as_protobuf():
+    cfg = one_route(free_port())
+    with Weir(cfg) as weir, Page() as page, Prometheus({"weir": cfg["admin"], "page": page.address}) as prometheus:
+        eventually(lambda: prometheus.value('up{job="weir"}') == 1, "a scrape of weir")
+        eventually(lambda: page.accept, "a scrape of the page")
+        request = urllib.request.Request(f"http://{cfg['admin']}/metrics", headers={"accept": page.accept})
+        with urllib.request.urlopen(request, timeout=10) as r:
+            check_eq(r.headers["content-type"], TYPES["protobuf"], "what weir answers such a scraper")
+        targets = {t["labels"]["job"]: t for t in prometheus.ask("targets")["activeTargets"]}
+        check_eq(targets["weir"]["lastError"], "", "what Prometheus says of weir's page")
+        check(eventually(lambda: prometheus.value("sum(weir_loop_turns_total)"), "turns") > 0)
+        check_eq(prometheus.value("weir_config_generation"), 1, "a gauge")
+        wanted = weir.metrics().samples
+
+        def missing():
+            names = set(prometheus.ask("label/__name__/values"))
+            return [n for n in wanted if not names & {n, re.sub("_(bucket|sum|count)$", "", n)}]
+        eventually(lambda: not missing(), "every name of weir's text page in Prometheus")
+
+
+if __name__ == "__main__":
+    run(sys.argv[2:])
