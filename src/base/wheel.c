@@ -12,7 +12,7 @@ _Static_assert(WHEEL_SLOTS == 1 << SLOT_BITS && WHEEL_SLOTS % 64 == 0, "slots ar
 
 void wheel_init(struct wheel *w, uint64_t now_ns)
 {
-	*w = (struct wheel){.now_ms = now_ns / NS_PER_MS};
+	*w = (struct wheel){.now_ms = now_ns / NS_PER_MS, .next_ms = UINT64_MAX};
 	for (int level = 0; level < WHEEL_LEVELS; level++)
 		for (int slot = 0; slot < WHEEL_SLOTS; slot++)
 			list_init(&w->slots[level][slot]);
@@ -39,9 +39,12 @@ static void place(struct wheel *w, struct timer *t)
 		at = w->now_ms + delay;
 	}
 	unsigned level = delay ? (unsigned)(63 - __builtin_clzll(delay)) / SLOT_BITS : 0;
-	unsigned slot = (unsigned)(at >> (SLOT_BITS * level)) % WHEEL_SLOTS;
+	unsigned shift = SLOT_BITS * level, slot = (unsigned)(at >> shift) % WHEEL_SLOTS;
 	list_push_back(&w->slots[level][slot], &t->node);
 	w->used[level][slot / 64] |= 1ull << (slot % 64);
+	uint64_t begins = at >> shift << shift;
+	if (begins < w->next_ms)
+		w->next_ms = begins;
 }
 
 static void unlink_timer(struct wheel *w, struct timer *t)
@@ -50,6 +53,7 @@ static void unlink_timer(struct wheel *w, struct timer *t)
 	if (other == t->node.prev) { /* alone with the head of its slot */
 		size_t at = (size_t)(other - &w->slots[0][0]);
 		w->used[at / WHEEL_SLOTS][at % WHEEL_SLOTS / 64] &= ~(1ull << (at % 64));
+		w->next_ms = 0;
 	}
 	list_remove(&t->node);
 }
@@ -97,9 +101,7 @@ static unsigned next_used(const uint64_t *used, unsigned from)
 	return 0;
 }
 
-/* The next tick at which there is something to fire or to bring down; UINT64_MAX when never. No
- * timer is due before it. */
-static uint64_t next_tick(const struct wheel *w)
+static uint64_t find_next(const struct wheel *w)
 {
 	uint64_t next = UINT64_MAX;
 	if (w->armed == 0)
@@ -113,6 +115,15 @@ static uint64_t next_tick(const struct wheel *w)
 		}
 	}
 	return next;
+}
+
+/* The next tick at which there is something to fire or to bring down; UINT64_MAX when never. No
+ * timer is due before it. Asked at every turn, and mostly known from the last. */
+static uint64_t next_tick(struct wheel *w)
+{
+	if (w->next_ms == 0)
+		w->next_ms = find_next(w);
+	return w->next_ms;
 }
 
 /* Time enters now_ms: brings down the slots of higher levels that begin here. In any order: what
@@ -143,6 +154,7 @@ void wheel_advance(struct wheel *w, uint64_t now_ns)
 			return;
 		}
 		w->now_ms = tick;
+		w->next_ms = 0;
 		cascade(w);
 		/* What callbacks arm is at least one tick ahead, so never in this slot. */
 		struct list *due = &w->slots[0][tick % WHEEL_SLOTS];
@@ -155,7 +167,7 @@ void wheel_advance(struct wheel *w, uint64_t now_ns)
 	}
 }
 
-int wheel_timeout_ms(const struct wheel *w, uint64_t now_ns)
+int wheel_timeout_ms(struct wheel *w, uint64_t now_ns)
 {
 	uint64_t tick = next_tick(w), now_ms = now_ns / NS_PER_MS;
 	if (tick == UINT64_MAX)

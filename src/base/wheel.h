@@ -22,7 +22,8 @@ struct timer {
 
 struct wheel {
 	uint64_t now_ms;
-	uint64_t armed;                                /* timers in the wheel */
+	uint64_t next_ms; /* when something is to be done; 0: not known */
+	uint64_t armed;   /* timers in the wheel */
 	uint64_t used[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* a bit for each slot that is not empty */
 	struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
@@ -35,5 +36,5 @@ void wheel_cancel(struct wheel *w, struct timer *t); /* safe when not armed */
 bool timer_armed(const struct timer *t);
 void wheel_advance(struct wheel *w, uint64_t now_ns);
 /* Milliseconds until the next timer may be due (a lower bound), -1 with none. */
-int wheel_timeout_ms(const struct wheel *w, uint64_t now_ns);
+int wheel_timeout_ms(struct wheel *w, uint64_t now_ns);
 #endif
