@@ -30,9 +30,9 @@ TYPES = {"protobuf": "application/vnd.google.protobuf; proto=io.prometheus.clien
 class Page:
     """Serves a page with `times` as the gaps of messages, and keeps what Accept said."""
 
-    def __init__(self):
+    def __init__(self, times):
         page = self
-        self.times, self.accept = [], None
+        self.times, self.accept = times, None
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
@@ -129,8 +129,7 @@ def prometheus_answers_from_native_histograms_what_was_observed():
     dice = random.Random(3)
     times = [dice.randrange(900) for _ in range(60)]  # the zero bucket
     times += [int(10**dice.uniform(3, 12)) for _ in range(500)] + [7200 * 10**9]
-    with Page() as page:
-        page.times = times[40:90]
+    with Page(times[40:90]) as page:
         with Prometheus({"page": page.address}) as prometheus:
             eventually(lambda: prometheus.value(f"histogram_count({GAP})") == 50, "a first scrape")
             check(page.accept.startswith("application/vnd.google.protobuf"), page.accept)
@@ -149,7 +148,7 @@ def prometheus_answers_from_native_histograms_what_was_observed():
 @test(timeout_s=120)
 def prometheus_reads_all_of_weirs_own_page_as_protobuf():
     cfg = one_route(free_port())
-    with Weir(cfg) as weir, Page() as page, Prometheus({"weir": cfg["admin"], "page": page.address}) as prometheus:
+    with Weir(cfg) as weir, Page([1]) as page, Prometheus({"weir": cfg["admin"], "page": page.address}) as prometheus:
         eventually(lambda: prometheus.value('up{job="weir"}') == 1, "a scrape of weir")
         eventually(lambda: page.accept, "a scrape of the page")
         request = urllib.request.Request(f"http://{cfg['admin']}/metrics", headers={"accept": page.accept})
@@ -157,12 +156,12 @@ def prometheus_reads_all_of_weirs_own_page_as_protobuf():
             check_eq(r.headers["content-type"], TYPES["protobuf"], "what weir answers such a scraper")
         targets = {t["labels"]["job"]: t for t in prometheus.ask("targets")["activeTargets"]}
         check_eq(targets["weir"]["lastError"], "", "what Prometheus says of weir's page")
-        check(eventually(lambda: prometheus.value("sum(weir_loop_turns_total)"), "turns") > 0)
-        check_eq(prometheus.value("weir_config_generation"), 1, "a gauge")
+        check(eventually(lambda: prometheus.value("sum(weir_loop_turns_total{job='weir'})"), "turns") > 0)
+        check_eq(prometheus.value("weir_config_generation{job='weir'}"), 1, "a gauge")
         wanted = weir.metrics().samples
 
         def missing():
-            names = set(prometheus.ask("label/__name__/values"))
+            names = set(prometheus.ask("label/__name__/values", **{"match[]": "{job='weir'}"}))
             return [n for n in wanted if not names & {n, re.sub("_(bucket|sum|count)$", "", n)}]
         eventually(lambda: not missing(), "every name of weir's text page in Prometheus")
 
