@@ -257,12 +257,13 @@ def one_route(*ports, workers=1, cluster=None, **more):
 class Weir(Program):
     """`weir run`, ready when entered. Leaving stops it and insists on a clean end."""
 
-    def __init__(self, cfg, argv=None):
+    def __init__(self, cfg, prefix=()):
         self.cfg = cfg
         self.dir = tempfile.mkdtemp(prefix="weir-e2e-")
+        os.chmod(self.dir, 0o755)
         self.file = os.path.join(self.dir, "weir.yaml")
         self.write(cfg)
-        super().__init__(argv or [weir_binary(), "run", "--config", self.file], "weir")
+        super().__init__([*prefix, weir_binary(), "run", "--config", self.file], "weir")
 
     def write(self, cfg):
         text = cfg if isinstance(cfg, str) else json.dumps(cfg, indent=1)

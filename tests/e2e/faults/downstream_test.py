@@ -117,21 +117,22 @@ def ten_thousand_idle_streams_stay_open_and_leave_nothing_behind():
     limits = {"streams_per_connection": 10000}
     kind = quick_kind()
     with Peer(kind, "server") as server, Weir(one_route(server.port, workers=2, limits=limits)) as weir:
-        base = Baseline(weir, rss_slack_kb=40 * 1024)
         before_kb = weir.rss_kb()
-        with Peer(kind, "client", weir.target()) as client:
-            client.do("many_open", n=10000)
-            m = weir.metrics()
-            check_eq(m.sum("grpc_streams_active"), 10000)
-            check_eq(m.sum("grpc_stream_sent_messages_total"), 10000)
-            check_eq(m.sum("grpc_stream_received_messages_total"), 10000)
-            check_eq(m.sum("weir_memory_held_bytes"), 0)
-            each = (weir.rss_kb() - before_kb) * 1024 / 10000
-            check(each < 8192, f"{each:.0f} bytes of memory for each idle stream")
-            client.do("many_close")
+        # What malloc keeps after the first round serves the second, which must add nothing.
+        for base in (Baseline(weir, rss_slack_kb=80 * 1024), None):
+            base = base or Baseline(weir, rss_slack_kb=2048)
+            with Peer(kind, "client", weir.target()) as client:
+                client.do("many_open", n=10000)
+                m = weir.metrics()
+                check_eq(m.sum("grpc_streams_active"), 10000)
+                check_eq(m.sum("weir_memory_held_bytes"), 0)
+                each = (weir.rss_kb() - before_kb) * 1024 / 10000
+                check(each < 8192, f"{each:.0f} bytes of memory for each idle stream")
+                client.do("many_close")
+            eventually(lambda: downstream(weir) == 0, "the connection being closed")
             base.returns()
-        eventually(lambda: downstream(weir) == 0, "the connection being closed")
-        base.returns()
+        check_eq(m.sum("grpc_stream_sent_messages_total"), 30000)
+        check_eq(m.sum("grpc_stream_received_messages_total"), 30000)
 
 
 @cases(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"POST /a.B/C HTTP/1.0\r\n\r\n",
@@ -314,7 +315,8 @@ def the_memory_budget_stops_a_flood_and_other_calls_go_on():
             wire.data(stream, raw.message(b"100000 1000"), end=True)
         eventually(lambda: weir.metrics().sum("weir_memory_credit_stops_total") > 0, "the brake")
         held = weir.metrics().sum("weir_memory_held_bytes")
-        check(held <= 5 << 20, f"{held} bytes held under a budget of 4 MiB")
+        # A turn reads 4 MiB at most before the budget is looked at.
+        check(held <= 8 << 20, f"{held} bytes held under a budget of 4 MiB")
         wire.reset()
         eventually(lambda: weir.metrics().sum("weir_memory_held_bytes") == 0, "the memory's return")
         for _ in range(20):

@@ -261,13 +261,13 @@ def late_answers_to_a_thousand_streams_that_were_cancelled_at_once_cost_nothing(
     with Upstream(script) as server, Weir(one_route(server.port)) as weir, \
             Wire.connect(weir.port()) as wire, Channel(weir.target()) as client:
         base = Baseline(weir)
+        chat = client.chat()
+        chat.call.initial_metadata()  # the upstream's SETTINGS are known: one connection will do
         wire.start()
         for stream in range(1, 2001, 2):
             wire.headers(stream, raw.request("/weir.e2e.Peer/Chat"))
         for stream in range(1, 2001, 2):
             wire.expect("HEADERS", stream=stream)
-        chat = client.chat()
-        chat.call.initial_metadata()
         for stream in range(1, 2001, 2):
             wire.rst(stream, raw.CANCEL)
 
