@@ -146,6 +146,8 @@ size_t h2_conn_unwritten(const struct h2_conn *c); /* framed bytes that wait for
  * ERR_LIMIT: no slot (peer's MAX_CONCURRENT_STREAMS, 100 before its SETTINGS; ids exhausted; GOAWAY
  * seen or sent). ERR_NOMEM. ERR_CLOSED: dead. */
 int h2_conn_open(struct h2_conn *c, struct event *head, struct h2_stream **out) MUST_USE;
+/* The same with a head that stays the caller's, who may have to send it again. */
+int h2_conn_open_kept(struct h2_conn *c, const struct event *head, struct h2_stream **out) MUST_USE;
 /* How many streams could be opened now (0 when draining, after GOAWAY, or dead). */
 uint32_t h2_conn_open_slots(const struct h2_conn *c);
 /* Ids left for new streams; the pool replaces a connection before they run out. */

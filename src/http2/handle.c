@@ -44,16 +44,21 @@ static int open_with(struct h2_conn *c, const struct event *head, struct h2_stre
 	return 0;
 }
 
-int h2_conn_open(struct h2_conn *c, struct event *head, struct h2_stream **out)
+int h2_conn_open_kept(struct h2_conn *c, const struct event *head, struct h2_stream **out)
 {
-	int err = ERR_LIMIT;
 	*out = NULL;
 	if (c->dead)
-		err = ERR_CLOSED;
-	else if (head->kind != EVENT_HEAD || !head->fields)
+		return ERR_CLOSED;
+	if (head->kind != EVENT_HEAD || !head->fields) {
 		c->books->bugs++;
-	else if (h2_conn_open_slots(c))
-		err = open_with(c, head, out);
+		return ERR_LIMIT;
+	}
+	return h2_conn_open_slots(c) ? open_with(c, head, out) : ERR_LIMIT;
+}
+
+int h2_conn_open(struct h2_conn *c, struct event *head, struct h2_stream **out)
+{
+	int err = h2_conn_open_kept(c, head, out);
 	event_drop(head);
 	return err;
 }

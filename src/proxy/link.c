@@ -291,14 +291,16 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	case H2_EV_DRAINED:
 		break;
 	}
-	if (!io->dead && !io->finishing && h2_conn_ids_left(io->h2) < LINK_IDS_RESERVE)
-		begin_closing(l);
 }
 
 static void on_flushed(struct h2io *io)
 {
-	if (io->h2 && !io->finishing)
-		note_blocked(link_of(io));
+	struct link *l = link_of(io);
+	if (!io->h2 || io->finishing)
+		return;
+	note_blocked(l);
+	if (h2_conn_ids_left(io->h2) < LINK_IDS_RESERVE)
+		begin_closing(l);
 }
 
 /* ---- ending ---- */

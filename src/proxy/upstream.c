@@ -34,7 +34,7 @@ static int hold(struct upstream *u, const struct slice *data)
 {
 	if (data->len > u->held_cap - u->held_len) {
 		uint32_t need = u->held_len + data->len;
-		uint32_t cap = need < 512 ? 512 : need + need / 2;
+		uint32_t cap = u->held_cap ? need + need / 2 : need;
 		uint8_t *more = mem_realloc(u->held, cap);
 		if (!more)
 			return ERR_NOMEM;
@@ -173,11 +173,10 @@ void upstream_start(struct upstream *u)
 {
 	struct event head = {
 		.kind = EVENT_HEAD,
-		.fields = fields_copy(u->head),
+		.fields = u->head,
 		.end = u->request_ended && !u->held_len && !u->trailers,
 	};
-	int err = head.fields ? h2_conn_open(u->link->io.h2, &head, &u->stream) : ERR_NOMEM;
-	if (err) {
+	if (h2_conn_open_kept(u->link->io.h2, &head, &u->stream) != 0) {
 		u->stream = NULL;
 		fail(u, REASON_NO_MEMORY, "the upstream stream could not be opened");
 		return;
