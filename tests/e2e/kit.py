@@ -206,7 +206,7 @@ def quick_kind():
         return "py"
 
 
-def js_modules():
+def js_modules(caches=os.path.join(ROOT, ".cache")):
     """npm's packages of js/package-lock.json, installed once into a git-ignored cache."""
     source = os.path.join(HERE, "js")
     if not shutil.which("node") or not shutil.which("npm"):
@@ -215,7 +215,7 @@ def js_modules():
     for name in ("package.json", "package-lock.json"):
         with open(os.path.join(source, name), "rb") as f:
             digest.update(f.read())
-    cache = os.path.join(ROOT, ".cache", "e2e-js-" + digest.hexdigest()[:16])
+    cache = os.path.join(caches, "e2e-js-" + digest.hexdigest()[:16])
     modules = os.path.join(cache, "node_modules")
     if os.path.exists(os.path.join(cache, "complete")):
         return modules
@@ -223,7 +223,8 @@ def js_modules():
     for name in ("package.json", "package-lock.json"):
         shutil.copy(os.path.join(source, name), cache)
     try:
-        r = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=cache,
+        r = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts",
+                            "--fetch-retries=1", "--fetch-retry-mintimeout=1000"], cwd=cache,
                            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100)
     except subprocess.TimeoutExpired:
         tap.skip("npm ci did not end in 100 s")

@@ -50,6 +50,7 @@ class Wire:
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
         self.decoder.max_header_list_size = 1 << 24
         self.buffer = b""
+        self.sent_bytes = self.received_bytes = 0
         self.frames = []  # read while waiting for others
 
     @classmethod
@@ -80,7 +81,9 @@ class Wire:
     # -- out
 
     def send(self, *frames):
-        self.sock.sendall(b"".join(f if isinstance(f, bytes) else f.serialize() for f in frames))
+        data = b"".join(f if isinstance(f, bytes) else f.serialize() for f in frames)
+        self.sent_bytes += len(data)
+        self.sock.sendall(data)
 
     def settings(self, settings=None):
         frame = SettingsFrame(0)
@@ -143,6 +146,7 @@ class Wire:
             if not got:
                 raise Closed("closed")
             self.buffer += got
+            self.received_bytes += len(got)
 
     def read(self, within_s=30):
         """The next frame. Header blocks are decoded into .fields, with CONTINUATION joined."""
