@@ -330,6 +330,61 @@ TEST(many_streams_at_once_are_kept_apart)
 	kit_destroy(k);
 }
 
+static struct kit_bytes late;
+
+TEST(late_frames_of_many_cancelled_streams_are_ignored)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	kit_run(k);
+	for (uint32_t i = 0; i < 1000; i++)
+		h2_stream_release(kit_open(k, KIT_REQUEST, false));
+	size_t len;
+	free(kit_drain(&k->a, &len));
+	for (int round = 0; round < 30; round++) {
+		late.len = 0;
+		for (uint32_t id = 1; id < 2000; id += 2) {
+			if (round == 0)
+				kit_frame(&late, H2_FRAME_HEADERS, H2_FLAG_END_HEADERS, id, "\x88",
+					1);
+			kit_frame(&late, H2_FRAME_DATA, 0, id, "late", 4);
+		}
+		kit_feed(k, &k->a, late.at, late.len);
+	}
+	CHECK(!h2_conn_is_dead(k->a.conn));
+	CHECK_EQ(h2_conn_unwritten(k->a.conn), 0);
+	CHECK_EQ(k->a.data_len, 0);
+	kit_destroy(k);
+}
+
+TEST(every_value_of_a_setting_counts_and_one_pass_is_made)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	struct h2_stream_info info;
+	uint8_t p[30] = {0}, frame[13];
+	static const uint32_t calm[5] = {0, 200000, 5, 70000, 65536};
+	kit_run(k);
+	kit_feed(k, &k->a, frame, h2_frame_put_window(frame, 1, 10));
+	h2_stream_inspect(s, &info);
+	int64_t before = info.send_window_bytes;
+	for (int last = 0; last < 2; last++) {
+		for (int i = 0; i < 5; i++) {
+			h2_put_u16(p + 6 * i, H2_SETTING_INITIAL_WINDOW_SIZE);
+			h2_put_u32(p + 6 * i + 2, i == 2 && last ? H2_WINDOW_MAX_BYTES : calm[i]);
+		}
+		late.len = 0;
+		kit_frame(&late, H2_FRAME_SETTINGS, 0, 0, p, sizeof(p));
+		kit_feed(k, &k->a, late.at, late.len);
+		if (!last) {
+			h2_stream_inspect(s, &info);
+			CHECK_EQ(info.send_window_bytes, before - 262144 + 65536);
+		}
+	}
+	REQUIRE(kit_last(&k->a, H2_EV_DEAD) != NULL);
+	CHECK_EQ(kit_last(&k->a, H2_EV_DEAD)->code, H2_FLOW_CONTROL_ERROR);
+	kit_destroy(k);
+}
+
 /* A conversation with everything in it; failures are expected, so it checks nothing. */
 static void anything(struct kit *k)
 {

@@ -61,14 +61,19 @@ static enum h2_rx_step rst_stream(struct h2_conn *c, struct h2_frame f, const ui
 	return H2_STEP_MORE;
 }
 
-/* 6.9.2: the difference applies to every stream, and may leave windows negative. */
-static bool adjust_send_windows(struct h2_conn *c, int64_t by)
+/* 6.9.2: the difference applies to every stream, and may leave windows negative. One pass a frame,
+ * however often it names the setting: `highest` stands for the values in between, none of which may
+ * overflow a window. */
+static bool adjust_send_windows(struct h2_conn *c, int32_t before, int32_t highest)
 {
+	int64_t by = (int64_t)c->peer.initial_window_bytes - before;
 	LIST_FOR_EACH (node, &c->handles) {
 		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
 		if (s->state == H2_STATE_CLOSED)
 			continue;
-		if (!h2_window_add(&s->send_window_bytes, by)) {
+		int32_t peak = s->send_window_bytes;
+		if (!h2_window_add(&peak, (int64_t)highest - before) ||
+			!h2_window_add(&s->send_window_bytes, by)) {
 			h2_conn_fail(c, H2_FAULT_WINDOW_OVERFLOW_CONN);
 			return false;
 		}
@@ -97,21 +102,25 @@ static void settings_acked(struct h2_conn *c)
 	}
 }
 
-/* One parameter takes effect. */
-static bool apply_setting(struct h2_conn *c, const uint8_t *p)
+/* The parameters take effect in order (6.5.3). */
+static bool apply_settings(struct h2_conn *c, const uint8_t *p, uint32_t len)
 {
-	int32_t window = c->peer.initial_window_bytes;
+	int32_t before = c->peer.initial_window_bytes, highest = before;
 	enum h2_role peer = c->role == H2_SERVER ? H2_CLIENT : H2_SERVER;
-	enum h2_fault fault = h2_settings_apply(&c->peer, peer, p);
-	if (fault != H2_FAULT_COUNT) {
-		h2_conn_fail(c, fault);
-		return false;
+	for (const uint8_t *end = p + len; p < end; p += H2_SETTING_BYTES) {
+		enum h2_fault fault = h2_settings_apply(&c->peer, peer, p);
+		if (fault != H2_FAULT_COUNT) {
+			h2_conn_fail(c, fault);
+			return false;
+		}
+		if ((p[0] << 8 | p[1]) == H2_SETTING_HEADER_TABLE_SIZE)
+			hpack_encoder_set_limit(c->encoder, c->peer.header_table_bytes);
+		if (c->peer.initial_window_bytes > highest)
+			highest = c->peer.initial_window_bytes;
 	}
-	if ((p[0] << 8 | p[1]) == H2_SETTING_HEADER_TABLE_SIZE)
-		hpack_encoder_set_limit(c->encoder, c->peer.header_table_bytes);
-	if (c->peer.initial_window_bytes != window)
-		return adjust_send_windows(c, (int64_t)c->peer.initial_window_bytes - window);
-	return true;
+	if (highest == before && c->peer.initial_window_bytes == before)
+		return true;
+	return adjust_send_windows(c, before, highest);
 }
 
 static enum h2_rx_step settings(
@@ -130,9 +139,8 @@ static enum h2_rx_step settings(
 	if (!c->peer_settings_seen) /* it has spoken: without a number there is no limit (6.5.2) */
 		c->peer.max_concurrent_streams = UINT32_MAX;
 	c->peer_settings_seen = true;
-	for (uint32_t at = 0; at < f.len; at += H2_SETTING_BYTES)
-		if (!apply_setting(c, p + at))
-			return H2_STEP_MORE;
+	if (!apply_settings(c, p, f.len))
+		return H2_STEP_MORE;
 	if (!h2_conn_send_settings_ack(c))
 		return H2_STEP_MORE;
 	out->kind = H2_EV_SETTINGS;

@@ -78,11 +78,11 @@ static void note_gap(struct h2_conn *c, uint32_t id)
 /* HEADERS of a request on an id that is behind us. */
 static enum h2_rx_step late_request(struct h2_conn *c, const struct block *b)
 {
-	bool skipped = c->gap_low && b->id >= c->gap_low && b->id <= c->gap_high;
-	if (skipped && h2_closed_recall(&c->closed, b->id) == H2_CLOSED_FORGOTTEN)
+	if (h2_rx_was_skipped(c, b->id) &&
+		h2_closed_recall(&c->closed, b->id) == H2_CLOSED_FORGOTTEN)
 		return died(c, H2_FAULT_STREAM_ID);
 	if (decode(c, b, NULL, NULL))
-		h2_rx_late(c, b->id);
+		h2_rx_late(c, b->id, false);
 	return H2_STEP_MORE;
 }
 
@@ -117,7 +117,6 @@ static enum h2_rx_step open_stream(struct h2_conn *c, const struct block *b, str
 		return late_request(c, b);
 	note_gap(c, b->id);
 	c->last_id = b->id;
-	h2_guard_earn(&c->guard, 2);
 	enum h2_fault fault = may_open(c, b);
 	struct fields *fields = fault == H2_FAULT_COUNT ? fields_create() : NULL;
 	bool overflow = false;
@@ -235,6 +234,7 @@ static enum h2_rx_step on_stream(struct h2_stream *s, const struct block *b, str
 static enum h2_rx_step whole_block(struct h2_conn *c, const struct block *b, struct h2_event *out)
 {
 	struct h2_stream *s = h2_stream_find(c, b->id);
+	h2_guard_earn(&c->guard, 2); /* calls need a WINDOW_UPDATE, or a late RST_STREAM, each */
 	if (s)
 		return on_stream(s, b, out);
 	if (c->role == H2_SERVER)
@@ -242,7 +242,7 @@ static enum h2_rx_step whole_block(struct h2_conn *c, const struct block *b, str
 	if (h2_rx_is_idle(c, b->id))
 		return died(c, H2_FAULT_IDLE_STREAM);
 	if (decode(c, b, NULL, NULL))
-		h2_rx_late(c, b->id);
+		h2_rx_late(c, b->id, false);
 	return H2_STEP_MORE;
 }
 
