@@ -281,15 +281,17 @@ static struct worker_listener *find_listener(struct worker *w, const struct list
 	return NULL;
 }
 
-static void connections_add(struct worker *w, int64_t n)
+/* Weir's own pages are outside limits.connections: they must answer when it is reached. */
+static void connections_add(struct worker *w, const struct listener *l, int64_t n)
 {
-	atomic_fetch_add_explicit(&w->cell->connections, (uint64_t)n, memory_order_relaxed);
+	if (!l->admin)
+		atomic_fetch_add_explicit(&w->cell->connections, (uint64_t)n, memory_order_relaxed);
 }
 
 static void begin_front(struct worker *w, struct worker_listener *wl, int fd)
 {
 	if (front_create(w, wl, fd) != 0) {
-		connections_add(w, -1);
+		connections_add(w, wl->listener, -1);
 		series_add(wl->series, M_CONNECTIONS_REFUSED, 1);
 	}
 }
@@ -303,7 +305,7 @@ static void open_handover(struct letter *l, void *owner)
 		begin_front(w, wl, h->fd);
 	} else {
 		close(h->fd);
-		connections_add(w, -1);
+		connections_add(w, h->listener, -1);
 	}
 	listener_unref(h->listener);
 	mem_free(h);
@@ -329,12 +331,12 @@ static void place(struct worker *w, struct worker_listener *wl, int fd)
 {
 	struct worker *to = wl->listener->admin ? w : least_loaded(w);
 	/* Counted before it arrives, so that a burst of accepts spreads. */
-	connections_add(to, 1);
+	connections_add(to, wl->listener, 1);
 	struct handover *h = to == w ? NULL : mem_alloc(sizeof(*h));
 	if (!h) {
 		if (to != w) {
-			connections_add(to, -1);
-			connections_add(w, 1);
+			connections_add(to, wl->listener, -1);
+			connections_add(w, wl->listener, 1);
 		}
 		begin_front(w, wl, fd);
 		return;
@@ -390,7 +392,7 @@ void worker_listener_gone(struct worker_listener *wl)
 {
 	ASSERT(wl->fronts > 0);
 	wl->fronts--;
-	connections_add(wl->worker, -1);
+	connections_add(wl->worker, wl->listener, -1);
 	if (!wl->accepting && wl->fronts == 0)
 		drop_listener(wl);
 }
