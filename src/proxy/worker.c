@@ -209,6 +209,17 @@ static void drop_old_generations(struct worker *w)
 	}
 }
 
+/* Here and not where they end: an event of this turn may still point to them. */
+static void reap_listeners(struct worker *w)
+{
+	w->listeners_ended = false;
+	LIST_FOR_EACH_SAFE (n, &w->listeners) {
+		struct worker_listener *wl = CONTAINER_OF(n, struct worker_listener, node);
+		if (!wl->accepting && wl->fronts == 0)
+			drop_listener(wl);
+	}
+}
+
 static void turn(struct worker *w)
 {
 	/* With credit stopped another worker's fall must be noticed: look again soon. */
@@ -225,6 +236,8 @@ static void turn(struct worker *w)
 	if (w->generations.next != w->generations.prev)
 		drop_old_generations(w);
 	h2io_reap(w);
+	if (w->listeners_ended)
+		reap_listeners(w);
 	DEBUG_ASSERT(w->env.started == w->env.completed + w->env.calls);
 	atomic_store_explicit(&w->cell->heartbeat_ns, w->loop.now_ns, memory_order_relaxed);
 	series_add(w->series, M_LOOP_TURNS, 1);
@@ -393,8 +406,7 @@ void worker_listener_gone(struct worker_listener *wl)
 	ASSERT(wl->fronts > 0);
 	wl->fronts--;
 	connections_add(wl->worker, wl->listener, -1);
-	if (!wl->accepting && wl->fronts == 0)
-		drop_listener(wl);
+	wl->worker->listeners_ended = true;
 }
 
 static void stop_accepting(struct worker_listener *wl)
@@ -403,8 +415,7 @@ static void stop_accepting(struct worker_listener *wl)
 		return;
 	wl->accepting = false;
 	loop_del(&wl->worker->loop, &wl->watch);
-	if (wl->fronts == 0)
-		drop_listener(wl);
+	wl->worker->listeners_ended = true;
 }
 
 static int start_accepting(struct worker *w, struct listener *l)

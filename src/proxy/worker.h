@@ -87,6 +87,7 @@ struct worker {
 
 	struct series *process, *series; /* GROUP_PROCESS, GROUP_WORKER */
 	bool draining, grace_over;
+	bool listeners_ended; /* one of `listeners` may be due for reap */
 	struct timer grace_timer, blocked_timer, watch_timer;
 	uint64_t watch_every_ns; /* how often calls are judged; 0 = no route asks for it */
 	int spare_fd; /* closed and reopened to turn connections away when descriptors run out */
