@@ -59,9 +59,11 @@ struct method_labels *labels_method(struct call_labels *l, const struct call *c)
 
 struct method_labels *labels_remember(struct call_labels *l, const struct call *c)
 {
-	if (l->methods.len >= LABELS_PATHS_MAX)
-		return NULL;
-	struct method_labels *m = mem_zalloc(sizeof(*m));
+	/* Several calls of a new method may have waited for their first success. */
+	struct method_labels *m = labels_method(l, c);
+	if (m || l->methods.len >= LABELS_PATHS_MAX)
+		return m;
+	m = mem_zalloc(sizeof(*m));
 	if (m && strmap_put(&l->methods, c->path, strlen(c->path), m) != 0) {
 		mem_free(m);
 		return NULL;

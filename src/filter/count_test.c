@@ -280,6 +280,23 @@ TEST(evidence_moves_everything_into_the_method_and_later_calls_count_there_at_on
 	world_fini();
 }
 
+TEST(calls_that_wait_together_for_the_first_success_share_what_is_remembered)
+{
+	world_init(100);
+	struct call *c[3];
+	for (unsigned i = 0; i < 3; i++)
+		c[i] = grpc_call(&any, "/a.B/New");
+	for (unsigned i = 0; i < 3; i++)
+		response_head(c[i]);
+	for (unsigned i = 0; i < 3; i++) {
+		response_status(c[i], "0");
+		finish(c[i]);
+	}
+	CHECK_EQ(of("any", "a.B", "New", M_STREAMS_STARTED), 3);
+	CHECK_EQ(completed("any", "a.B", "New", "OK"), 3);
+	world_fini();
+}
+
 TEST(status_0_without_content_is_evidence_and_a_page_of_HTML_is_none)
 {
 	world_init(100);

@@ -32,6 +32,8 @@ static void release_held(struct upstream *u)
 
 static int hold(struct upstream *u, const struct slice *data)
 {
+	if (data->len == 0)
+		return 0;
 	if (data->len > u->held_cap - u->held_len) {
 		uint32_t need = u->held_len + data->len;
 		uint32_t cap = u->held_cap ? need + need / 2 : need;
