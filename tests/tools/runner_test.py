@@ -91,5 +91,26 @@ def a_test_without_tap_counts_by_its_exit_status():
     check_eq((r.passed, r.failed, r.skipped), (1, 2, 1))
 
 
+def conformance(out, status=0):
+    r = runner.Results()
+    with contextlib.redirect_stdout(io.StringIO()):
+        runner.count_conformance(r, out, status)
+    return (r.passed, r.failed, r.skipped), r.ran
+
+
+@test
+def cases_of_the_conformance_suite_are_counted():
+    got, ran = conformance("== the engine\nh2spec: 145 tests, 145 passed, 0 skipped, 0 failed\n"
+                           "h2spec: 57 tests, 55 passed, 1 skipped, 1 failed\n", 1)
+    check_eq(got, (200, 2, 1))
+    check_eq(ran[0][3], "tests/interop/run the engine")
+
+
+@test
+def a_conformance_suite_that_is_not_to_be_had_is_a_visible_skip():
+    check_eq(conformance("== the engine\nSKIP h2spec: there is no go\n")[0], (0, 0, 1))
+    check_eq(conformance("")[0], (0, 1, 0))
+
+
 if __name__ == "__main__":
     run()
