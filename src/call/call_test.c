@@ -509,6 +509,7 @@ TEST(series_are_found_once_for_a_route_and_a_method)
 	CHECK(!labels_method(mine, c));
 	struct method_labels *m = labels_remember(mine, c);
 	CHECK(m && labels_method(mine, c) == m);
+	CHECK(labels_remember(mine, c) == m); /* two first calls at once */
 	struct call *other = open_call("POST", "/a.B/D", "application/grpc");
 	CHECK(call_labels(other) == mine && !labels_method(mine, other));
 	other->route = &route;

@@ -36,7 +36,7 @@ struct call_labels {
 struct call_labels *call_labels(struct call *c);
 /* Of this call's path. NULL: not remembered, or out of memory. */
 struct method_labels *labels_method(struct call_labels *l, const struct call *c);
-/* Remembers this call's path. NULL: too many, or out of memory. */
+/* Remembers this call's path, once. NULL: too many, or out of memory. */
 struct method_labels *labels_remember(struct call_labels *l, const struct call *c);
 /* Forgets all; the generation is going. */
 void labels_fini(struct call_generation *g);
