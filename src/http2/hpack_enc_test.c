@@ -312,7 +312,7 @@ TEST(without_memory_fields_go_out_as_literals_and_both_sides_agree)
 		REQUIRE(pair_init(&p, 4096));
 		for (int round = 0; round < 30; round++) {
 			struct fields *f = fields_create();
-			char name[8];
+			char name[16];
 			snprintf(name, sizeof(name), "x-%d", round);
 			REQUIRE(f &&
 				!fields_add(
