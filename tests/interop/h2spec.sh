@@ -1,7 +1,7 @@
 #!/bin/sh
 # h2spec.sh - an HTTP/2 conformance suite that others wrote, over a real socket.
 #
-#   h2spec.sh HOST:PORT           the server that listens there: 145 cases
+#   h2spec.sh HOST:PORT           the server that listens there: 146 cases
 #   h2spec.sh --client PROGRAM    `PROGRAM http://HOST:PORT/` is started for each of the client cases
 #   h2spec.sh --engine H2_TOOL    both, over the engine alone (build/tests/h2/h2_tool)
 #
@@ -39,7 +39,7 @@ summary() {
 }
 
 server() {
-	"$dir/bin/h2spec" -h "${1%:*}" -p "${1##*:}" -o 2 >"$work/server" 2>&1 || true
+	"$dir/bin/h2spec" --strict -h "${1%:*}" -p "${1##*:}" -o 2 >"$work/server" 2>&1 || true
 	summary "$work/server"
 }
 
