@@ -334,7 +334,7 @@ class Weir(Program):
             self.signal(signal.SIGTERM)
         code = self.wait(within_s)
         if code:
-            raise AssertionError(f"weir ended with {code}: {self.stderr()[-4000:]}")
+            raise AssertionError(f"weir ended with {code}: {self.stderr()[:8000]}")
         tap.check_eq(self.children(), [], "processes left behind")
 
     def destroy(self):
