@@ -376,6 +376,7 @@ int h2_join_cookies(struct fields *f)
 		memcpy(at, field->value, field->value_len);
 		at += field->value_len;
 	}
+	ASSERT(home); /* the caller saw two crumbs */
 	home->value = joined;
 	home->value_len = (uint32_t)(at - joined);
 	home->hash = 0;

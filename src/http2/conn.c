@@ -457,7 +457,7 @@ void h2_conn_written(struct h2_conn *c, size_t bytes)
 void h2_conn_compact(struct h2_conn *c)
 {
 	h2_out_compact(&c->out);
-	LIST_FOR_EACH(node, &c->ready)
+	LIST_FOR_EACH (node, &c->ready)
 		h2_tx_blocked(CONTAINER_OF(node, struct h2_stream, send_node), H2_BLOCKED_SOCKET);
 	LIST_FOR_EACH (node, &c->handles)
 		h2_tx_compact(CONTAINER_OF(node, struct h2_stream, handle_node));

@@ -1,8 +1,8 @@
 /* conn.h - one HTTP/2 connection (RFC 9113), sans-I/O, client or server: the folder's public face.
  *
- * What it does: bytes in, events out; events in, bytes out. Everything of RFC 9113 but push (refused)
- * and priority (parsed, checked, ignored).
- * What it does not: read a clock, touch a socket, call back, know what a call or a route is.
+ * What it does: bytes in, events out; events in, bytes out. Everything of RFC 9113 but push
+ * (refused) and priority (parsed, checked, ignored). What it does not: read a clock, touch a
+ * socket, call back, know what a call or a route is.
  *
  *          h2_conn_feed(slice)                       h2_conn_output(iovec) / h2_conn_written
  *   net ---------> rx --> events --> h2_conn_poll        net <---- tx <---- h2_stream_push
@@ -10,24 +10,26 @@
  *                  +------------------- struct h2_conn --------------+
  *
  * One turn of the owner:
- *   feed(bytes read) ; while (poll(&ev)) act on ev ; ... at the end of the turn, for each connection
- *   with h2_conn_wants_write: output -> writev -> written, then poll again for ADMITTED and CLOSED.
- * rx is a pull parser: poll parses until there is one event, so nothing re-enters and nothing queues.
+ *   feed(bytes read) ; while (poll(&ev)) act on ev ; ... at the end of the turn, for each
+ * connection with h2_conn_wants_write: output -> writev -> written, then poll again for ADMITTED
+ * and CLOSED. rx is a pull parser: poll parses until there is one event, so nothing re-enters and
+ * nothing queues.
  *
- * Streams are opaque handles. A handle is good from the event or call that brought it until the owner
- * gives it back with h2_stream_release, whatever happened to the stream in between; calls on a closed
- * stream's handle do nothing (pushed events are dropped). For each stream that was surfaced, exactly
- * one of H2_EV_CLOSED and H2_EV_RESET is its last event, unless the owner reset or released it first,
- * or the connection died. The owner must release every handle before h2_conn_destroy.
+ * Streams are opaque handles. A handle is good from the event or call that brought it until the
+ * owner gives it back with h2_stream_release, whatever happened to the stream in between; calls on
+ * a closed stream's handle do nothing (pushed events are dropped). For each stream that was
+ * surfaced, exactly one of H2_EV_CLOSED and H2_EV_RESET is its last event, unless the owner reset
+ * or released it first, or the connection died. The owner must release every handle before
+ * h2_conn_destroy.
  *
  * tx queues what is pushed, per stream, decoded: payloads up to 4 KiB are copied and merged, larger
  * ones are referenced. What leaves a stream's queue for the wire is "admitted" and reported by
- * H2_EV_ADMITTED, on which the owner credits the far side's stream. The connection's receive window is
- * credited on receipt; a stream's only by h2_stream_credit.
+ * H2_EV_ADMITTED, on which the owner credits the far side's stream. The connection's receive window
+ * is credited on receipt; a stream's only by h2_stream_credit.
  *
  * Owner: the front or link that made it. Threads: one. Time: passed to feed, for the flood budgets.
- * Errors: ERR_NOMEM at create; a peer's fault or lack of memory inside HPACK or the flow ledger ends
- * the connection with H2_EV_DEAD (GOAWAY is queued; output still yields it). */
+ * Errors: ERR_NOMEM at create; a peer's fault or lack of memory inside HPACK or the flow ledger
+ * ends the connection with H2_EV_DEAD (GOAWAY is queued; output still yields it). */
 #ifndef WEIR_HTTP2_CONN_H
 #define WEIR_HTTP2_CONN_H
 #include <stdbool.h>
@@ -45,45 +47,52 @@ enum h2_role { H2_SERVER, H2_CLIENT };
 
 /* Limits: name, unit, default in h2_options_default(). Each has a metric (weir_http2_*). */
 struct h2_options {
-	uint32_t max_concurrent_streams; /* advertised; further streams are REFUSED_STREAM (server) */
+	uint32_t max_concurrent_streams; /* advertised; further streams are REFUSED_STREAM (server)
+					  */
 	uint32_t stream_window_bytes;    /* SETTINGS_INITIAL_WINDOW_SIZE; 256 KiB */
 	uint32_t conn_window_bytes;      /* 4 MiB, >= 65535 */
 	uint32_t max_frame_bytes;        /* SETTINGS_MAX_FRAME_SIZE; 16384 */
-	uint32_t header_list_bytes;      /* SETTINGS_MAX_HEADER_LIST_SIZE; 64 KiB. Above: `oversized` */
-	uint32_t decoder_table_bytes;    /* SETTINGS_HEADER_TABLE_SIZE; 4096 */
-	uint32_t encoder_table_bytes;    /* cap of what we use of the peer's table; 4096 */
-	uint32_t output_bytes;           /* framed but unwritten bytes above which no DATA is framed; 128 KiB */
-	bool extended_connect;           /* RFC 8441 (server: advertise; client: may use); false */
-	/* flood budgets: units a second, with a burst of ten seconds' worth; 0 = off. Guard faults are
-	 * GOAWAY(ENHANCE_YOUR_CALM). */
-	uint32_t control_frames_per_s; /* PING, SETTINGS, PRIORITY, RST of unknown..., empty DATA; 1000 */
-	uint32_t resets_per_s;         /* streams that the peer reset before our response ended; 200 */
-	uint32_t continuation_frames;  /* CONTINUATION frames in one header block; 64 */
+	uint32_t header_list_bytes; /* SETTINGS_MAX_HEADER_LIST_SIZE; 64 KiB. Above: `oversized` */
+	uint32_t decoder_table_bytes; /* SETTINGS_HEADER_TABLE_SIZE; 4096 */
+	uint32_t encoder_table_bytes; /* cap of what we use of the peer's table; 4096 */
+	uint32_t output_bytes; /* framed but unwritten bytes above which no DATA is framed; 128 KiB
+				*/
+	bool extended_connect; /* RFC 8441 (server: advertise; client: may use); false */
+	/* flood budgets: units a second, with a burst of ten seconds' worth; 0 = off. Guard faults
+	 * are GOAWAY(ENHANCE_YOUR_CALM). */
+	uint32_t control_frames_per_s; /* PING, SETTINGS, PRIORITY, RST of unknown..., empty DATA;
+					  1000 */
+	uint32_t resets_per_s; /* streams that the peer reset before our response ended; 200 */
+	uint32_t continuation_frames; /* CONTINUATION frames in one header block; 64 */
 };
 struct h2_options h2_options_default(enum h2_role role);
 
 /* Counters and books that the owner (a worker) shares over its connections: plain, one thread. */
 struct h2_books {
-	uint64_t held_bytes;  /* payload bytes in tx queues and output: the memory budget counts these */
-	uint64_t streams;     /* stream objects alive, handles included */
-	uint64_t conns;       /* connection objects alive */
+	uint64_t held_bytes; /* payload bytes in tx queues and output: the memory budget counts
+				these */
+	uint64_t streams;    /* stream objects alive, handles included */
+	uint64_t conns;      /* connection objects alive */
 	uint64_t frames_in, frames_out;
 	uint64_t data_bytes_in, data_bytes_out; /* payload without padding */
 	uint64_t merged_frames;                 /* DATA frames that went out as part of another */
-	uint64_t resets_in[H2_CODE_COUNT + 1], resets_out[H2_CODE_COUNT + 1]; /* last: unknown codes */
+	uint64_t resets_in[H2_CODE_COUNT + 1],
+		resets_out[H2_CODE_COUNT + 1]; /* last: unknown codes */
 	uint64_t goaways_in[H2_CODE_COUNT + 1], goaways_out[H2_CODE_COUNT + 1];
 	uint64_t faults[H2_FAULT_COUNT];
 	uint64_t bugs; /* broken protocol-state invariants of our own: weir_bugs_total */
 };
 
 enum h2_event_kind {
-	H2_EV_MESSAGE,  /* stream, ev: INFO, HEAD, DATA, TRAILERS. A server's first HEAD brings a handle */
+	H2_EV_MESSAGE,  /* stream, ev: INFO, HEAD, DATA, TRAILERS. A server's first HEAD brings a
+			   handle */
 	H2_EV_RESET,    /* stream, code, by_peer, unprocessed */
 	H2_EV_CLOSED,   /* stream: both directions ended and everything is in the output */
 	H2_EV_ADMITTED, /* stream, bytes: DATA that left the stream's queue since the last time */
 	H2_EV_BLOCKED,  /* stream, blocked: what keeps its queue from going out has changed */
 	H2_EV_SETTINGS, /* the peer's settings changed (its first SETTINGS included) */
-	H2_EV_GOAWAY,   /* last_id, code, debug: the peer's; streams above were reset as unprocessed */
+	H2_EV_GOAWAY,   /* last_id, code, debug: the peer's; streams above were reset as unprocessed
+			 */
 	H2_EV_PING_ACK, /* opaque: answers h2_conn_ping */
 	H2_EV_DRAINED,  /* our drain's second GOAWAY is out: last_id; no new streams will come */
 	H2_EV_DEAD,     /* code, fault: the connection is beyond use; the last event */
@@ -103,16 +112,18 @@ struct h2_event {
 	enum h2_event_kind kind;
 	struct h2_stream *stream;
 	struct event ev;  /* H2_EV_MESSAGE: owned by whoever polled */
-	bool oversized;   /* HEAD/TRAILERS: the list was larger than header_list_bytes; the rest is cut off */
+	bool oversized;   /* HEAD/TRAILERS: the list was larger than header_list_bytes; the rest is
+			     cut off */
 	bool by_peer;     /* RESET: the peer's RST_STREAM; else the engine's (malformed, GOAWAY) */
-	bool unprocessed; /* RESET: the peer provably did not act (REFUSED_STREAM, above GOAWAY's last id) */
+	bool unprocessed; /* RESET: the peer provably did not act (REFUSED_STREAM, above GOAWAY's
+			     last id) */
 	uint32_t code;    /* enum h2_code, or whatever the peer sent */
 	uint32_t last_id;
 	uint32_t bytes;
 	enum h2_blocked blocked; /* BLOCKED */
 	uint64_t opaque;
-	enum h2_fault fault;      /* DEAD, and RESET by the engine; H2_FAULT_COUNT = none */
-	const char *debug;        /* GOAWAY debug data: borrowed until the next poll */
+	enum h2_fault fault; /* DEAD, and RESET by the engine; H2_FAULT_COUNT = none */
+	const char *debug;   /* GOAWAY debug data: borrowed until the next poll */
 	uint32_t debug_len;
 };
 
@@ -128,8 +139,8 @@ void *h2_conn_user(const struct h2_conn *c);
 void h2_conn_feed(struct h2_conn *c, struct slice in, uint64_t now_ns);
 /* The next event; false when there is none. */
 bool h2_conn_poll(struct h2_conn *c, struct h2_event *out) MUST_USE;
-/* After the last feed of a turn and an empty poll: bytes of an unfinished frame or header block move
- * out of the fed slab into an exact-size buffer, so that a slow sender pins no slab. */
+/* After the last feed of a turn and an empty poll: bytes of an unfinished frame or header block
+ * move out of the fed slab into an exact-size buffer, so that a slow sender pins no slab. */
 void h2_conn_settle(struct h2_conn *c);
 
 /* Out: frames what windows allow and fills at most `max` iovecs; how many. */
@@ -160,7 +171,8 @@ void h2_conn_ping(struct h2_conn *c, uint64_t opaque);
  * Client: one GOAWAY; no new streams. */
 void h2_conn_drain(struct h2_conn *c, const char *debug);
 void h2_conn_drain_now(struct h2_conn *c);
-/* Ends the connection at once: GOAWAY(code, debug); streams stay as dead handles; then H2_EV_DEAD. */
+/* Ends the connection at once: GOAWAY(code, debug); streams stay as dead handles; then H2_EV_DEAD.
+ */
 void h2_conn_kill(struct h2_conn *c, enum h2_code code, const char *debug);
 bool h2_conn_is_dead(const struct h2_conn *c);
 /* Requests answered REFUSED_STREAM without an event, over max_concurrent_streams, so far; wraps. */
@@ -169,17 +181,18 @@ bool h2_conn_peer_settings_seen(const struct h2_conn *c);
 bool h2_conn_peer_extended_connect(const struct h2_conn *c);
 
 /* Takes ev (fields, data). Order: INFO* HEAD DATA* TRAILERS?; `end` closes our direction. RESET is
- * h2_stream_reset. A push after our end, on a closed stream or a dead connection is dropped; one out of
- * order is dropped and counts in books->bugs. Out of memory: the stream is reset INTERNAL_ERROR and an
- * H2_EV_RESET (not by_peer) follows. */
+ * h2_stream_reset. A push after our end, on a closed stream or a dead connection is dropped; one
+ * out of order is dropped and counts in books->bugs. Out of memory: the stream is reset
+ * INTERNAL_ERROR and an H2_EV_RESET (not by_peer) follows. */
 void h2_stream_push(struct h2_stream *s, struct event *ev);
 /* Gives `bytes` of received DATA back to the peer's stream window. */
 void h2_stream_credit(struct h2_stream *s, uint32_t bytes);
-/* Drops what is queued and sends RST_STREAM(code). With NO_ERROR and our end already pushed it waits
- * until the queue is sent (RFC 9113 8.1: a complete response before the request ended). No event. */
+/* Drops what is queued and sends RST_STREAM(code). With NO_ERROR and our end already pushed it
+ * waits until the queue is sent (RFC 9113 8.1: a complete response before the request ended). No
+ * event. */
 void h2_stream_reset(struct h2_stream *s, uint32_t code);
-/* Forgets queued, unadmitted DATA (to put an error's trailers in its place); bytes dropped. Trailers or
- * an end that were pushed behind it are forgotten too: push another end. */
+/* Forgets queued, unadmitted DATA (to put an error's trailers in its place); bytes dropped.
+ * Trailers or an end that were pushed behind it are forgotten too: push another end. */
 uint32_t h2_stream_drop_queued(struct h2_stream *s);
 /* Gives the handle back; a stream that is still open is reset with CANCEL. */
 void h2_stream_release(struct h2_stream *s);
@@ -193,10 +206,11 @@ struct h2_stream_info {
 	int64_t send_window_bytes, conn_send_window_bytes; /* may be negative */
 	int64_t receive_window_bytes;                      /* what the peer may still send */
 	uint32_t queued_bytes;                             /* pushed, not admitted */
-	enum h2_blocked blocked;                           /* of our direction, as of the last output */
+	enum h2_blocked blocked; /* of our direction, as of the last output */
 	bool local_ended, remote_ended;
 };
 void h2_stream_inspect(const struct h2_stream *s, struct h2_stream_info *out);
 /* Visits every stream that has a handle; `visit` may release or reset that stream only. */
-void h2_conn_each_stream(struct h2_conn *c, void (*visit)(struct h2_stream *s, void *arg), void *arg);
+void h2_conn_each_stream(
+	struct h2_conn *c, void (*visit)(struct h2_stream *s, void *arg), void *arg);
 #endif

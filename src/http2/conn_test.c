@@ -436,7 +436,7 @@ static bool failure_pending(void)
  */
 TEST(every_failed_allocation_leaves_the_books_even)
 {
-	for (size_t chop = 0; chop < 60; chop += 17) {
+	for (size_t chop = 0; chop < 60; chop += 29) {
 		bool over = false;
 		for (long nth = 1; !over; nth++) {
 			struct kit *k = kit_create(NULL, NULL);

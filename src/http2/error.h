@@ -1,4 +1,5 @@
-/* error.h - HTTP/2 error codes (RFC 9113 section 7) and the table of what a misbehaving peer can do.
+/* error.h - HTTP/2 error codes (RFC 9113 section 7) and the table of what a misbehaving peer can
+ * do.
  *
  * error.def has one row for each way to break the protocol: H2_FAULT(id, code, scope, "text"). The
  * text goes into GOAWAY debug data and the log; the id labels weir_http2_errors_total. */

@@ -104,10 +104,11 @@ size_t hpack_huff_encode(const void *bytes, size_t len, uint8_t *out)
 /* The bits of the long code that `window` (left-aligned) begins with; its symbol. */
 static unsigned long_code(uint32_t window, unsigned *symbol)
 {
-	const struct long_run *run = long_runs;
-	while (window >= run->limit) /* the last run's limit is 2^32 */
+	const struct long_run *run = long_runs; /* their codes have 11 to 30 bits */
+	while (window >= run->limit)            /* the last run's limit is 2^32 */
 		run++;
-	*symbol = long_symbols[run->first + ((window >> (32 - run->bits)) - run->first_code)];
+	*symbol =
+		long_symbols[run->first + ((window >> ((32 - run->bits) & 31)) - run->first_code)];
 	return run->bits;
 }
 

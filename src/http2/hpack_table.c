@@ -80,7 +80,7 @@ static int reserve_bytes(struct hpack_table *t, size_t need)
 		uint8_t *bytes = mem_alloc(cap);
 		if (!bytes)
 			return ERR_NOMEM;
-		if (alive)
+		if (alive && from)
 			memcpy(bytes, from, alive);
 		mem_free(t->bytes);
 		t->bytes = bytes;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static void set_int(int fd, int level, int name, int value)
@@ -41,7 +42,7 @@ int sock_listen(const struct sockaddr *sa, socklen_t sa_len, int backlog)
 
 int sock_accept(int listen_fd, char *peer, size_t peer_cap)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t sa_len = sizeof(sa);
 	int fd = accept4(listen_fd, (struct sockaddr *)&sa, &sa_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0)
@@ -76,19 +77,21 @@ void sock_text(const struct sockaddr *sa, char *out, size_t cap)
 {
 	char ip[INET6_ADDRSTRLEN] = "?";
 	if (sa->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
-		inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));
-		snprintf(out, cap, "[%s]:%u", ip, ntohs(in6->sin6_port));
+		struct sockaddr_in6 in6;
+		memcpy(&in6, sa, sizeof(in6));
+		inet_ntop(AF_INET6, &in6.sin6_addr, ip, sizeof(ip));
+		snprintf(out, cap, "[%s]:%u", ip, ntohs(in6.sin6_port));
 	} else {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
-		inet_ntop(AF_INET, &in->sin_addr, ip, sizeof(ip));
-		snprintf(out, cap, "%s:%u", ip, ntohs(in->sin_port));
+		struct sockaddr_in in;
+		memcpy(&in, sa, sizeof(in));
+		inet_ntop(AF_INET, &in.sin_addr, ip, sizeof(ip));
+		snprintf(out, cap, "%s:%u", ip, ntohs(in.sin_port));
 	}
 }
 
 int sock_local_text(int fd, char *out, size_t cap)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t sa_len = sizeof(sa);
 	if (getsockname(fd, (struct sockaddr *)&sa, &sa_len) != 0)
 		return ERR_SYS;
@@ -98,7 +101,7 @@ int sock_local_text(int fd, char *out, size_t cap)
 
 int sock_peer_text(int fd, char *out, size_t cap)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {0};
 	socklen_t sa_len = sizeof(sa);
 	if (getpeername(fd, (struct sockaddr *)&sa, &sa_len) != 0)
 		return ERR_SYS;

@@ -44,14 +44,15 @@ static bool any_host_matches(
 
 static bool header_value_matches(const struct config_header_match *h, const struct field *f)
 {
-	size_t len = h->value ? strlen(h->value) : 0;
+	const char *want = h->value ? h->value : "";
+	size_t len = strlen(want);
 	switch (h->kind) {
 	case MATCH_PRESENT:
 		return true;
 	case MATCH_EXACT:
-		return f->value_len == len && !memcmp(f->value, h->value, len);
+		return f->value_len == len && !memcmp(f->value, want, len);
 	case MATCH_PREFIX:
-		return f->value_len >= len && !memcmp(f->value, h->value, len);
+		return f->value_len >= len && !memcmp(f->value, want, len);
 	}
 	UNREACHABLE();
 }

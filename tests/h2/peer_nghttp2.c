@@ -433,7 +433,8 @@ void peer_resume(struct conversation *c, struct talk *t)
 
 void peer_reset(struct conversation *c, struct talk *t, uint32_t code)
 {
-	if (t->theirs_over || t->they_reset || (c->we_are_client ? !t->up.head_got : !t->down.head_sent))
+	if (t->theirs_over || t->they_reset ||
+		(c->we_are_client ? !t->up.head_got : !t->down.head_sent))
 		return;
 	t->they_reset = true;
 	if (!t->we_reset)
