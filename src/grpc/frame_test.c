@@ -63,6 +63,7 @@ static void to_text(struct buf *b, struct rand *r)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	struct buf text;
 	buf_init(&text);
+	buf_str(&text, "");
 	for (size_t at = 0, chunk_end = 0; at < b->len; at += 3) {
 		if (at >= chunk_end)
 			chunk_end = at = chunk_end, chunk_end += 1 + rand_below(r, 24);
@@ -84,6 +85,7 @@ static void random_stream(struct buf *b, enum grpc_wire wire, struct rand *r)
 {
 	static const uint8_t flags[] = {0, 0, 0, 1, 1, 2, 3, 0x80, 0x81, 0xff};
 	buf_init(b);
+	buf_str(b, ""); /* an empty stream lies somewhere too */
 	unsigned n = (unsigned)rand_below(r, 8);
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t size =
