@@ -91,6 +91,19 @@ def a_test_without_tap_counts_by_its_exit_status():
     check_eq((r.passed, r.failed, r.skipped), (1, 2, 1))
 
 
+@test
+def a_reason_that_skips_many_tests_is_said_once_and_counted():
+    r = runner.Results()
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        for n in range(5):
+            r.skip((), "p", f"t{n}", "no npm")
+        r.skip((), "p", "u", "no go")
+        r.say_repeated_skips()
+    check_eq(r.skipped, 6)
+    check_eq(said.getvalue(), "  SKIP p: t0: no npm\n  SKIP p: u: no go\n  SKIP p: 4 more: no npm\n")
+
+
 def conformance(out, status=0):
     r = runner.Results()
     with contextlib.redirect_stdout(io.StringIO()):
