@@ -70,7 +70,7 @@ format: ## rewrite the C sources in the project's format
 coverage: ## line coverage of the tests, in build-coverage/coverage/
 	@tools/setup build test lint
 	@tools/tree coverage
-	@meson test -C build-coverage --no-rebuild --no-suite ratchet
+	@meson test -C build-coverage --no-rebuild -t 3 --no-suite tools --no-suite bench </dev/null
 	@mkdir -p build-coverage/coverage
 	@gcovr --gcov-ignore-parse-errors --root . --filter src/ --exclude '.*_(test|fuzz)\.c' --print-summary \
 		--html-details build-coverage/coverage/index.html build-coverage
