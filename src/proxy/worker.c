@@ -533,8 +533,11 @@ int worker_install(struct worker *w, struct config *config, struct listener **li
 
 void worker_drain(struct worker *w, uint64_t grace_ns)
 {
-	if (w->draining)
+	if (w->draining) {
+		if (grace_ns == 0) /* a second order cuts the grace short */
+			wheel_arm(&w->loop.wheel, &w->grace_timer, w->loop.now_ns);
 		return;
+	}
 	w->draining = true;
 	LIST_FOR_EACH_SAFE (n, &w->listeners) {
 		struct worker_listener *wl = CONTAINER_OF(n, struct worker_listener, node);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """relay_test.py - HTTP semantics through Weir, driven frame by frame from both ends: half-close, 1xx, HEAD,
 CONNECT, trailers, early answers, cancels with their codes, back-pressure, routes and balancing."""
+import signal
 import socket
 
 import h2.exceptions
@@ -468,6 +469,27 @@ def a_silent_stream_is_found():
             check_eq(m.sum("weir_message_residence_seconds_count", direction="received"), 2)
             check(sum(m.samples["weir_message_gap_seconds_sum"].values()) >= 0.1)
             call.rst(8)
+
+
+# ---- the end
+
+@test
+def a_second_sigterm_cuts_the_grace_short():
+    import queue
+    import grpc
+    with World() as w:
+        server = w.server()
+        with Weir(one_route(server.port, grace="60s")) as weir, grpc.insecure_channel(weir.target()) as channel:
+            requests = queue.Queue()
+            call = channel.stream_stream("/t.T/M")(iter(requests.get, None))
+            w.arrival().headers(GRPC_OK)
+            weir.signal(signal.SIGTERM)
+            eventually(lambda: "draining" in weir.stderr(), "the drain")
+            check(call.is_active())
+            weir.signal(signal.SIGTERM)
+            check_eq(call.code(), grpc.StatusCode.UNAVAILABLE)
+            requests.put(None)
+            check_eq(weir.wait(), 0, "exit status")
 
 
 # ---- routes and balancing
