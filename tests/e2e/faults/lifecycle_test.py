@@ -35,6 +35,7 @@ def start_fails(cfg, *words, **how):
 @cases("listener", "admin")
 def a_port_in_use_is_named_and_nothing_starts(which):
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
         port = taken.getsockname()[1]
