@@ -131,6 +131,7 @@ struct call *call_create(struct call_env *env, struct call_generation *generatio
 	c->listener = listener;
 	c->front = front;
 	c->front_state = front_state;
+	c->head = head;
 	c->grpc_status = -1;
 	c->peer = c->endpoint = "";
 	c->begun_ns = env->now_ns;
@@ -170,41 +171,53 @@ void call_discard(struct call *c)
 
 static void close_filters(struct call *c)
 {
-	while (c->filter_count > 0) {
-		unsigned i = --c->filter_count;
-		const struct call_filter *f = c->env->filters[i];
-		if (f->close)
-			f->close(c, c->filter_state[i]);
+	while (c->stage_count > 0) {
+		const struct call_stage *s = &c->stages[--c->stage_count];
+		if (s->filter->close)
+			s->filter->close(c, s->state);
 	}
+}
+
+static int open_filter(struct call *c, const struct call_filter *f)
+{
+	ASSERT(c->stage_count < CALL_FILTERS_MAX);
+	void *state = NULL;
+	if (f->state_bytes) {
+		state = arena_alloc(&c->arena, f->state_bytes);
+		if (!state)
+			return ERR_NOMEM;
+		memset(state, 0, f->state_bytes);
+	}
+	if (f->open && f->open(c, state) != 0)
+		return ERR_NOMEM;
+	c->stages[c->stage_count++] = (struct call_stage){f, state};
+	return 0;
 }
 
 static int open_filters(struct call *c)
 {
-	const struct call_filter *const *chain = c->unfiltered ? NULL : c->env->filters;
-	for (unsigned i = 0; chain && chain[i]; i++) {
-		ASSERT(i < CALL_FILTERS_MAX);
-		void *state = NULL;
-		if (chain[i]->state_bytes) {
-			state = arena_alloc(&c->arena, chain[i]->state_bytes);
-			if (!state)
-				return ERR_NOMEM;
-			memset(state, 0, chain[i]->state_bytes);
-		}
-		c->filter_state[i] = state;
-		if (chain[i]->open && chain[i]->open(c, state) != 0)
+	const struct call_filter *const *chain = c->env->filters;
+	for (; chain && *chain; chain++) {
+		if ((!(*chain)->wants || (*chain)->wants(c)) && open_filter(c, *chain) != 0)
 			return ERR_NOMEM;
-		c->filter_count = (uint8_t)(i + 1);
 	}
 	return 0;
+}
+
+static int open_stages(struct call *c)
+{
+	if (!c->unfiltered)
+		c->labels = call_labels(c);
+	int err = c->unfiltered ? 0 : open_filters(c);
+	c->head = NULL;
+	return err;
 }
 
 int call_open(struct call *c, const struct call_terminus *terminus)
 {
 	c->terminus = terminus;
-	if (!c->unfiltered)
-		c->labels = call_labels(c);
 	c->terminus_done = true; /* until it is open there is nothing that it must let go */
-	if (open_filters(c) != 0) {
+	if (open_stages(c) != 0) {
 		close_filters(c);
 		return ERR_NOMEM;
 	}
@@ -222,9 +235,9 @@ int call_open(struct call *c, const struct call_terminus *terminus)
 /* On the way of each message, so it is inlined for index 0. */
 static inline void run_request(struct call *c, unsigned index, struct event *ev)
 {
-	const struct call_filter *const *chain = c->env->filters;
-	for (unsigned i = index, n = c->filter_count; i < n; i++) {
-		if (chain[i]->request && !chain[i]->request(c, c->filter_state[i], ev))
+	for (unsigned i = index, n = c->stage_count; i < n; i++) {
+		const struct call_stage *s = &c->stages[i];
+		if (s->filter->request && !s->filter->request(c, s->state, ev))
 			return;
 	}
 	if (UNLIKELY(c->abort.who != CALL_BY_NOBODY))
@@ -279,9 +292,9 @@ static void run_response(struct call *c, struct event *ev, bool answering)
 {
 	if (ev->kind != EVENT_DATA || ev->end)
 		note_answer(c, ev);
-	const struct call_filter *const *chain = c->env->filters;
-	for (unsigned i = c->filter_count; i-- > 0;) {
-		if (chain[i]->response && !chain[i]->response(c, c->filter_state[i], ev))
+	for (unsigned i = c->stage_count; i-- > 0;) {
+		const struct call_stage *s = &c->stages[i];
+		if (s->filter->response && !s->filter->response(c, s->state, ev))
 			return;
 	}
 	if (UNLIKELY(c->abort.who != CALL_BY_NOBODY && !answering))

@@ -110,10 +110,14 @@ struct call_terminus {
 
 /* A stage. push returns true to pass the event on; false when it took it (then it owns it). An
  * event that is passed on by a stage which has ended the call goes no further than the chain.
- * request: before the terminus sees it; response: before the front does. Any may be NULL. */
+ * request: before the terminus sees it; response: before the front does. Any may be NULL.
+ * A call that a filter does not want has not that stage in its chain: it costs the call a question
+ * and no memory, and its events nothing. */
 struct call_filter {
 	const char *name;
 	uint32_t state_bytes; /* zeroed memory in the call's arena */
+	/* Asked once, when the call opens (route, cluster and head are known). NULL: every call. */
+	bool (*wants)(const struct call *c);
 	int (*open)(struct call *c,
 		void *state) MUST_USE; /* ERR_NOMEM; or it may call_fail and return 0 */
 	bool (*request)(struct call *c, void *state, struct event *ev);
@@ -121,7 +125,11 @@ struct call_filter {
 	void (*close)(struct call *c, void *state); /* once, when the call is over; c->abort and the
 						       status fields say how */
 };
-#define CALL_FILTERS_MAX 12
+#define CALL_FILTERS_MAX 6 /* stages of one call */
+struct call_stage {
+	const struct call_filter *filter;
+	void *state;
+};
 
 /* One configuration as one worker sees it. Calls count on it worker-locally, so that no call
  * touches the snapshot's atomic count. Freed by its worker when superseded and calls == 0. */
@@ -162,6 +170,8 @@ struct call {
 	const struct call_terminus *terminus;
 	void *terminus_state;
 
+	const struct fields *head; /* the request's, borrowed until call_open returns; then NULL */
+
 	/* What the request said, borrowed from head_* in the arena; empty when absent. */
 	const char *method, *path, *authority;  /* NUL-terminated copies */
 	const char *grpc_service, *grpc_method; /* "" when the path has not that shape */
@@ -187,8 +197,8 @@ struct call {
 
 	struct call_abort abort;
 	bool front_done, terminus_done, answering;
-	void *filter_state[CALL_FILTERS_MAX];
-	uint8_t filter_count;
+	struct call_stage stages[CALL_FILTERS_MAX]; /* filters that want this call, in order */
+	uint8_t stage_count;
 	struct list node;                     /* in the front's list, then in env->reap */
 	struct list withheld;                 /* in env->withheld */
 	uint64_t owed_request, owed_response; /* bytes of credit held back by the memory budget */
@@ -207,7 +217,7 @@ void call_discard(struct call *c); /* a call that was never opened */
 
 void call_push_request(struct call *c, struct event *ev);  /* from the front; takes ev */
 void call_push_response(struct call *c, struct event *ev); /* from the terminus; takes ev */
-/* From behind filter `index` on (a filter that held events goes on with them). */
+/* From stage `index` of the call on (a filter that held events goes on with them behind itself). */
 void call_resume_request(struct call *c, unsigned index, struct event *ev);
 void call_credit_request(struct call *c, uint32_t bytes);
 void call_credit_response(struct call *c, uint32_t bytes);

@@ -117,10 +117,25 @@ static int refuse_open(struct call *c, void *state)
 {
 	return ERR_NOMEM;
 }
-static const struct call_filter mark = {"mark", 8, NULL, mark_request, mark_response, mark_close};
+/* A filter that wants calls whose head says so, and has a stage that only passes DATA on. */
+static bool picky_wants(const struct call *c)
+{
+	return field_is(fields_get(c->head, TOKEN_METHOD), "PUT");
+}
+static void *picky_state;
+static int picky_open(struct call *c, void *state)
+{
+	picky_state = state;
+	return 0;
+}
+static const struct call_filter mark = {
+	"mark", 8, NULL, NULL, mark_request, mark_response, mark_close};
 static const struct call_filter judge = {
-	"judge", 0, NULL, judge_request, judge_response, mark_close};
-static const struct call_filter refuser = {"refuser", 0, refuse_open, NULL, NULL, mark_close};
+	"judge", 0, NULL, NULL, judge_request, judge_response, mark_close};
+static const struct call_filter refuser = {"refuser", 0, NULL, refuse_open, NULL, NULL, mark_close};
+static const struct call_filter picky = {
+	"picky", 2048, picky_wants, picky_open, judge_request, judge_response, mark_close};
+static const struct call_filter *const picky_chain[] = {&picky, &mark, NULL};
 static const struct call_filter *const chain[] = {&mark, &judge, NULL};
 static const struct call_filter *const bad_chain[] = {&mark, &refuser, NULL};
 
@@ -169,8 +184,9 @@ static struct call *open_call(const char *method, const char *path, const char *
 {
 	struct fields *head = request(method, path, type);
 	struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
-	fields_destroy(head);
 	CHECK(c && call_open(c, &terminus) == 0);
+	CHECK(!c->head);
+	fields_destroy(head);
 	return c;
 }
 
@@ -355,6 +371,47 @@ TEST(a_filter_may_fail_the_call_and_the_event_goes_nowhere)
 	CHECK_STR(terminus_log.text, "12");
 	CHECK(strstr(front_log.text, "[grpc-status=8][grpc-message=100%25 too b%C3%A4d]. ") !=
 		NULL);
+	finish();
+}
+
+TEST(a_filter_that_does_not_want_a_call_is_not_in_its_chain)
+{
+	begin();
+	env.filters = picky_chain;
+	picky_state = NULL;
+	struct call *c = grpc_call();
+	CHECK_EQ(c->stage_count, 1);
+	CHECK(!picky_state);
+	data(c, LANE_REQUEST, "q", true);
+	response_head(c, "200", true);
+	CHECK_STR(terminus_log.text, "1DATA(q). ");
+	CHECK_STR(front_log.text, "1HEAD[:status=200]. ");
+	call_front_done(c);
+	call_terminus_done(c);
+	CHECK_EQ(call_reap(&env), 1);
+	CHECK_EQ(closes, 1);
+	long blocks = mem_live_blocks();
+	c = grpc_call();
+	CHECK_EQ(mem_live_blocks(), blocks); /* its state would not fit into the block */
+	call_front_done(c);
+	call_terminus_done(c);
+	CHECK_EQ(call_reap(&env), 1);
+	closes = 0;
+	memset(&front_log, 0, sizeof(front_log));
+	memset(&terminus_log, 0, sizeof(terminus_log));
+	c = open_call("PUT", "/x", NULL);
+	CHECK_EQ(c->stage_count, 2);
+	CHECK(picky_state && picky_state == c->stages[0].state);
+	data(c, LANE_REQUEST, "q", false);
+	struct event later = {.kind = EVENT_DATA, .end = true};
+	call_resume_request(c, 1, &later);
+	response_head(c, "200", true);
+	CHECK_STR(terminus_log.text, "21DATA(q) 1DATA(). ");
+	CHECK_STR(front_log.text, "12HEAD[:status=200]. ");
+	call_front_done(c);
+	call_terminus_done(c);
+	CHECK_EQ(call_reap(&env), 1);
+	CHECK_EQ(closes, 2);
 	finish();
 }
 
