@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/sock.h"
+#include "proxy/accept.h"
 #include "proxy/worker.h"
 
 #define LISTEN_BACKLOG  4096

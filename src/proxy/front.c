@@ -7,6 +7,7 @@
 #include "call/stall.h"
 #include "http1/http1.h"
 #include "net/sock.h"
+#include "proxy/accept.h"
 #include "proxy/front1.h"
 #include "proxy/link.h"
 #include "proxy/route.h"
@@ -298,7 +299,7 @@ static void on_lost(struct h2io *io)
 static void on_destroy(struct h2io *io)
 {
 	struct front *f = front_of(io);
-	worker_listener_gone(f->listener);
+	accept_gone(f->listener);
 	if (f->http1)
 		front1_destroy(f);
 	mem_free(f);

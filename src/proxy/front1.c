@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "http1/http1.h"
+#include "proxy/accept.h"
 
 struct front1 {
 	struct http1_conn *conn; /* NULL: only `refusal` is sent */

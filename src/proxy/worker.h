@@ -28,26 +28,7 @@
 #define WORKER_CONN_READ_BYTES (1u << 20) /* a connection's share of a turn */
 #define WORKER_TURN_READ_BYTES (4u << 20) /* all connections' */
 
-/* A bound socket; control makes it, workers watch it. Lives until its last connection ends. */
-struct listener {
-	_Atomic uint32_t refs;
-	struct config_listener config; /* own copies of name and address text */
-	int fd;
-	bool admin;
-};
-struct listener *listener_ref(struct listener *l);
-void listener_unref(struct listener *l);
-
-/* A listener as one worker sees it. */
-struct worker_listener {
-	struct watch watch;
-	struct worker *worker;
-	struct listener *listener;
-	struct series *series; /* GROUP_LISTENER */
-	uint64_t fronts;       /* connections that point here */
-	bool accepting;
-	struct list node; /* in worker->listeners */
-};
+struct listener;
 
 /* One configuration as this worker sees it: call_generation and the clusters' pools, by index. */
 struct generation {
@@ -117,10 +98,9 @@ void worker_post(struct worker *w, struct letter *l);
 int worker_install(struct worker *w, struct config *config, struct listener **listeners,
 	uint32_t listener_count) MUST_USE;
 void worker_drain(
-	struct worker *w, uint64_t grace_ns);          /* GOAWAY, grace, UNAVAILABLE, close, stop */
-void worker_publish(struct worker *w);                 /* books into metrics */
-bool worker_refuses_streams(const struct worker *w);   /* draining or above 80 % of the budget */
-void worker_listener_gone(struct worker_listener *wl); /* a front ended */
+	struct worker *w, uint64_t grace_ns);        /* GOAWAY, grace, UNAVAILABLE, close, stop */
+void worker_publish(struct worker *w);               /* books into metrics */
+bool worker_refuses_streams(const struct worker *w); /* draining or above 80 % of the budget */
 struct series *worker_closed_series(
 	struct worker *w, const char *side, const char *name, const char *reason);
 #endif
