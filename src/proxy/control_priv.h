@@ -1,0 +1,26 @@
+/* control_priv.h - what control.c and hooks.c share. */
+#ifndef WEIR_PROXY_CONTROL_PRIV_H
+#define WEIR_PROXY_CONTROL_PRIV_H
+#include <signal.h>
+#include "base/mailbox.h"
+#include "net/loop.h"
+#include "proxy/control.h"
+#include "proxy/worker.h"
+
+struct control {
+	struct worker *worker; /* the control thread's own */
+	struct worker **workers;
+	uint32_t worker_count, started, running;
+	_Atomic uint32_t installed; /* workers that took the first configuration */
+	struct shared *shared;
+	struct metrics *metrics;
+	struct config *config;
+	struct listener **listeners; /* one reference each */
+	uint32_t listener_count;
+	char *file;
+	struct watch signals;
+	sigset_t old_mask;
+	bool draining;
+	struct letter *gone; /* one for each worker: its thread has ended */
+};
+#endif
