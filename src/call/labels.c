@@ -70,3 +70,41 @@ struct method_labels *labels_remember(struct call_labels *l, const struct call *
 	}
 	return m;
 }
+
+/* Of GROUP_ENDED, or with `by` of GROUP_ENDED_BY; `what` is an outcome, or a reason. `kept`, which
+ * may be NULL, remembers it. */
+static struct series *ended_series(
+	struct series **kept, struct call *c, bool is_rpc, const char *by, const char *what)
+{
+	if (kept && *kept)
+		return *kept;
+	const char *labels[] = {c->listener ? c->listener->name : "",
+		c->route ? c->route->name : "", c->cluster ? c->cluster->name : "",
+		is_rpc ? "grpc" : "http", by ? by : what, what};
+	struct series *found =
+		metrics_series(c->env->metrics, by ? GROUP_ENDED_BY : GROUP_ENDED, labels);
+	if (kept)
+		*kept = found;
+	return found;
+}
+
+void labels_begin(struct call_labels *l, struct call *c, bool is_rpc)
+{
+	if (l->ended[is_rpc][0])
+		return;
+	for (int o = 0; o < OUTCOME_COUNT; o++)
+		ended_series(&l->ended[is_rpc][o], c, is_rpc, NULL,
+			call_outcome_label((enum call_outcome)o));
+}
+
+void labels_ended(struct call_labels *l, struct call *c, bool is_rpc)
+{
+	enum call_ending e = call_ending(c);
+	enum call_outcome o = call_ending_outcome(e);
+	struct series *ended = ended_series(
+		l ? &l->ended[is_rpc][o] : NULL, c, is_rpc, NULL, call_outcome_label(o));
+	struct series *by = ended_series(l ? &l->ended_by[is_rpc][e] : NULL, c, is_rpc,
+		call_ending_by(e), call_ending_label(e));
+	series_add(ended, M_STREAMS_ENDED, 1);
+	series_add(by, M_STREAMS_ENDED_BY, 1);
+}

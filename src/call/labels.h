@@ -12,6 +12,7 @@
 #define WEIR_CALL_LABELS_H
 #include "base/map.h"
 #include "call/call.h"
+#include "call/ending.h"
 #include "grpc/status.h"
 
 #define LABELS_PATHS_MAX 4096u
@@ -29,7 +30,10 @@ struct call_labels {
 	const struct config_cluster *cluster;
 	struct series *timing[2]; /* GROUP_TIMING, by enum lane_id */
 	struct strmap methods;    /* by path: struct method_labels */
-	struct call_labels *next; /* in generation->labels */
+	/* By protocol, plain HTTP or RPC; NULL = not looked up yet. */
+	struct series *ended[2][OUTCOME_COUNT];   /* GROUP_ENDED */
+	struct series *ended_by[2][ENDING_COUNT]; /* GROUP_ENDED_BY */
+	struct call_labels *next;                 /* in generation->labels */
 };
 
 /* Of this call; made at first sight. NULL: out of memory. */
@@ -38,6 +42,11 @@ struct call_labels *call_labels(struct call *c);
 struct method_labels *labels_method(struct call_labels *l, const struct call *c);
 /* Remembers this call's path, once. NULL: too many, or out of memory. */
 struct method_labels *labels_remember(struct call_labels *l, const struct call *c);
+/* Makes the series of all outcomes, so that they are seen at 0 before the first call ends.
+ * `is_rpc`: its content is gRPC or a like of it. */
+void labels_begin(struct call_labels *l, struct call *c, bool is_rpc);
+/* Counts the end of this call; `l` may be NULL. */
+void labels_ended(struct call_labels *l, struct call *c, bool is_rpc);
 /* Forgets all; the generation is going. */
 void labels_fini(struct call_generation *g);
 #endif

@@ -122,6 +122,8 @@ static void begin(struct call *c, struct count *s, enum grpc_wire wire)
 	s->series = block ? block : public;
 	series_add(s->series, M_STREAMS_STARTED, 1);
 	series_add(public, M_STREAMS_ACTIVE, 1);
+	if (c->labels)
+		labels_begin(c->labels, c, wire != GRPC_WIRE_NONE);
 }
 
 static void decide(struct call *c, struct count *s, bool as_other)
@@ -324,6 +326,7 @@ static void on_close(struct call *c, void *state)
 		decide(c, s, true);
 	series_sub(s->series, M_STREAMS_ACTIVE, 1);
 	series_add(status_series(c, s, final_status(c, s)), M_STREAMS_COMPLETED, 1);
+	labels_ended(c->labels, c, s->wire != GRPC_WIRE_NONE);
 }
 
 const struct call_filter filter_count = {

@@ -377,4 +377,66 @@ TEST(started_is_completed_plus_active_over_many_random_calls)
 	world_fini();
 }
 
+static uint64_t ended(const char *route, const char *protocol, const char *outcome)
+{
+	const char *labels[] = {"in", route, "up", protocol, outcome};
+	return metrics_read(metrics, M_STREAMS_ENDED, labels);
+}
+
+static uint64_t ended_by(const char *protocol, const char *by, const char *reason)
+{
+	const char *labels[] = {"in", "any", "up", protocol, by, reason};
+	return metrics_read(metrics, M_STREAMS_ENDED_BY, labels);
+}
+
+TEST(ends_are_counted_by_whom_and_why_and_whether_that_was_will)
+{
+	world_init(100);
+	for (unsigned round = 1; round <= 2; round++) { /* the second finds its series remembered */
+		struct call *c = grpc_call(&any, "/a.B/C");
+		response_head(c);
+		response_status(c, "5");
+		finish(c);
+		c = grpc_call(&any, "/a.B/C");
+		call_fail(c, REASON_UPSTREAM_LOST, "gone");
+		finish(c);
+		c = grpc_call(&any, "/a.B/C");
+		call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_RESET, H2_CANCEL);
+		finish(c);
+		c = grpc_call(&any, "/a.B/C");
+		call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, H2_CANCEL);
+		finish(c);
+		CHECK_EQ(ended("any", "grpc", "will"), 2 * round);
+		CHECK_EQ(ended("any", "grpc", "failure"), round);
+		CHECK_EQ(ended("any", "grpc", "excluded"), round);
+		CHECK_EQ(ended_by("grpc", "upstream", "complete"), round);
+		CHECK_EQ(ended_by("grpc", "weir", "upstream_lost"), round);
+		CHECK_EQ(ended_by("grpc", "client", "client_cancel"), round);
+		CHECK_EQ(ended_by("grpc", "client", "client_gone"), round);
+	}
+	CHECK_EQ(ended("any", "http", "will"), 0);
+	struct call *page = call_with(&any, FIELDS(":method", "GET", ":path", "/x"), true);
+	response_fields(page, EVENT_HEAD, FIELDS(":status", "500"), true);
+	finish(page);
+	CHECK_EQ(ended("any", "http", "will"), 1);
+	CHECK_EQ(ended_by("http", "upstream", "complete"), 1);
+	CHECK_EQ(ended("any", "grpc", "will"), 4);
+	world_fini();
+}
+
+TEST(all_outcomes_of_a_route_are_there_at_0_before_its_first_call_ends)
+{
+	world_init(100);
+	struct call *c = grpc_call(&any, "/a.B/C");
+	static const char *const outcomes[] = {"will", "failure", "excluded"};
+	for (unsigned i = 0; i < 3; i++) {
+		const char *labels[] = {"in", "any", "up", "grpc", outcomes[i]};
+		CHECK(metrics_series_known(env.metrics, GROUP_ENDED, labels));
+		CHECK_EQ(ended("any", "grpc", outcomes[i]), 0);
+	}
+	response_status(c, "0");
+	finish(c);
+	world_fini();
+}
+
 TAP_MAIN()
