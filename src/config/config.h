@@ -52,6 +52,18 @@ struct config_backend {
 	uint32_t weight;  /* 0 = none of the traffic; their sum > 0 */
 };
 
+enum { SAMPLE_TO_RING = 1, SAMPLE_TO_LOG = 2, SAMPLE_TO_FILE = 4 };
+enum { SAMPLE_SENT = 1, SAMPLE_RECEIVED = 2 };
+
+/* Which messages of a route are sampled. Off: `every` is 0 and header.name is NULL. */
+struct config_sample {
+	uint32_t every;                    /* 0 = none by count */
+	struct config_header_match header; /* of calls whose messages all are; name NULL = none */
+	uint32_t bytes;                    /* of a message; default 256 */
+	uint8_t lanes;                     /* SAMPLE_SENT, SAMPLE_RECEIVED; default both */
+	uint8_t outputs;                   /* SAMPLE_TO_*; default the ring */
+};
+
 struct config_route {
 	char *name;
 	struct config_match match; /* routes are tried in the order of the file; first match wins */
@@ -60,6 +72,7 @@ struct config_route {
 	uint64_t weight_sum;
 	uint64_t stalled_after_ns; /* default 30s; 0 = never */
 	uint64_t silent_after_ns;  /* default 0 = never */
+	struct config_sample sample;
 };
 
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_STREAMS };
@@ -84,6 +97,13 @@ struct config_limits {
 	uint64_t replay_bytes;           /* held a call until commit, for replays; default 64KiB */
 };
 
+struct config_sampling {
+	uint64_t ring_bytes; /* of each worker; default 1MiB */
+	char *file;          /* NULL = none */
+	char **redact;       /* lower case; besides those that always are */
+	uint32_t redact_count;
+};
+
 struct config {
 	_Atomic uint32_t refs;
 	uint64_t generation; /* set by whoever installs it */
@@ -98,6 +118,7 @@ struct config {
 	uint32_t route_count;
 	struct config_cluster *clusters;
 	uint32_t cluster_count;
+	struct config_sampling sampling;
 	struct config_limits limits;
 	uint64_t drain_grace_ns; /* default 30s */
 	void *arena;             /* all strings and arrays */

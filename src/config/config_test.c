@@ -25,6 +25,12 @@ static const char FULL[] =
 	"        - {name: x-user, prefix: \"a b\"}\n"
 	"        - {name: x-trace, present: true}\n"
 	"    backends: [{cluster: chat-v2, weight: 5}, {cluster: chat, weight: 95}]\n"
+	"    sample:\n"
+	"      every: 1000\n"
+	"      header: {name: X-Debug, prefix: \"a b\"}\n"
+	"      bytes: 1KiB\n"
+	"      directions: [received]\n"
+	"      to: [log, file]\n"
 	"  - {name: exact, match: {path: {exact: /health}}, cluster: chat-v2}\n"
 	"  - name: half\n"
 	"    match: {method: {service: a.B}}\n"
@@ -46,7 +52,8 @@ static const char FULL[] =
 	"  replay_bytes: 0\n"
 	"  preface_timeout: 3s\n"
 	"  admin_idle: 250ms\n"
-	"drain: {grace: 2h}\n";
+	"drain: {grace: 2h}\n"
+	"sampling: {ring: 2MiB, file: /tmp/s.bin, redact: [X-Token, x-other]}\n";
 
 static const char MINIMAL[] = "listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"
 			      "clusters: [{name: chat, endpoints: [\"127.0.0.1:9000\"]}]\n"
@@ -105,6 +112,41 @@ TEST(every_key_reaches_its_field)
 	CHECK_EQ(c->limits.preface_timeout_ns, 3000000000);
 	CHECK_EQ(c->limits.admin_idle_ns, 250000000);
 	CHECK_EQ(c->drain_grace_ns, 7200 * NS_PER_SEC);
+	config_unref(c);
+}
+
+TEST(samples_are_taken_and_put_where_the_file_says)
+{
+	struct config *c = parse(FULL);
+	REQUIRE(c);
+	const struct config_sample *s = &c->routes[0].sample;
+	CHECK_EQ(s->every, 1000);
+	CHECK_STR(s->header.name, "x-debug");
+	CHECK_EQ(s->header.kind, MATCH_PREFIX);
+	CHECK_STR(s->header.value, "a b");
+	CHECK_EQ(s->bytes, 1024);
+	CHECK_EQ(s->lanes, SAMPLE_RECEIVED);
+	CHECK_EQ(s->outputs, SAMPLE_TO_LOG | SAMPLE_TO_FILE);
+	s = &c->routes[1].sample;
+	CHECK(!s->every && !s->header.name && !s->lanes && !s->outputs);
+	CHECK_EQ(c->sampling.ring_bytes, 2 << 20);
+	CHECK_STR(c->sampling.file, "/tmp/s.bin");
+	CHECK_EQ(c->sampling.redact_count, 2);
+	CHECK_STR(c->sampling.redact[0], "x-token");
+	CHECK_STR(c->sampling.redact[1], "x-other");
+	config_unref(c);
+	c = parse("listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"
+		  "clusters: [{name: chat, endpoints: []}]\n"
+		  "routes: [{name: all, cluster: chat, sample: {every: 2}}]\n");
+	REQUIRE(c);
+	s = &c->routes[0].sample;
+	CHECK_EQ(s->every, 2);
+	CHECK(!s->header.name);
+	CHECK_EQ(s->bytes, 256);
+	CHECK_EQ(s->lanes, SAMPLE_SENT | SAMPLE_RECEIVED);
+	CHECK_EQ(s->outputs, SAMPLE_TO_RING);
+	CHECK_EQ(c->sampling.ring_bytes, 1 << 20);
+	CHECK(!c->sampling.file && !c->sampling.redact_count);
 	config_unref(c);
 }
 

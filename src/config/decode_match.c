@@ -188,19 +188,44 @@ void decode_match_path(struct reader *r, const struct where *w, const struct nod
 		read_exactly_one(r, w, n, names, "prefix and exact");
 }
 
+/* A field name (RFC 9110 section 5.6.2) in lower case; NULL: reported. */
+static char *field_name(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, const char *why)
+{
+	bool ok = n->len > 0 && all_of(n->text, n->len, "!#$%&'*+-.^_`|~");
+	char *name = checked(r, w, n, k, ok && !why, why, NULL);
+	for (char *c = name; c && *c; c++)
+		*c = lower(*c);
+	return name;
+}
+
 void decode_field_name(struct reader *r, const struct where *w, const struct node *n,
 	const struct key *k, void *into)
 {
 	struct config_header_match *h = into;
 	const char *why = NULL;
-	bool ok = n->len > 0 && all_of(n->text, n->len, "!#$%&'*+-.^_`|~"); /* RFC 9110 5.6.2 */
-	if (n->text[0] == ':')
+	if (n->kind == NODE_SCALAR && n->text[0] == ':')
 		why = "pseudo-headers are matched by hosts, method and path";
-	else if (ok && n->len == 4 && !strncasecmp(n->text, "host", 4))
+	else if (n->kind == NODE_SCALAR && n->len == 4 && !strncasecmp(n->text, "host", 4))
 		why = "the host is matched by hosts";
-	h->name = checked(r, w, n, k, ok && !why, why, NULL);
-	for (char *c = h->name; c && *c; c++)
-		*c = lower(*c);
+	h->name = field_name(r, w, n, k, why);
+}
+
+static void item_field_name(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, void *into)
+{
+	static const struct value_type type = {
+		"header name", "a header name such as x-session-token", RANGE_NONE, NULL};
+	const struct key one = {.name = k->name, .type = &type};
+	char **name = into;
+	*name = field_name(r, w, n, &one, NULL);
+}
+
+void decode_field_names(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, void *into)
+{
+	struct config_sampling *s = into;
+	s->redact = read_list(r, w, n, k, item_field_name, sizeof(*s->redact), &s->redact_count);
 }
 
 void decode_field_value(struct reader *r, const struct where *w, const struct node *n,
@@ -226,13 +251,27 @@ void decode_true(struct reader *r, const struct where *w, const struct node *n, 
 		read_unexpected(r, w, n, k, NULL, NULL);
 }
 
+static void header_of(struct reader *r, const struct where *w, const struct node *n,
+	enum section_id id, struct config_header_match *into)
+{
+	static const char *const names[] = {"exact", "prefix", "present", NULL};
+	if (read_section(r, w, n, id, into))
+		read_exactly_one(r, w, n, names, "exact, prefix and present");
+}
+
 static void item_header(struct reader *r, const struct where *w, const struct node *n,
 	const struct key *k, void *into)
 {
-	static const char *const names[] = {"exact", "prefix", "present", NULL};
 	(void)k;
-	if (read_section(r, w, n, SECTION_HEADER, into))
-		read_exactly_one(r, w, n, names, "exact, prefix and present");
+	header_of(r, w, n, SECTION_HEADER, into);
+}
+
+void decode_sample_header(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, void *into)
+{
+	struct config_sample *s = into;
+	(void)k;
+	header_of(r, w, n, SECTION_SAMPLE_HEADER, &s->header);
 }
 
 void decode_header_list(struct reader *r, const struct where *w, const struct node *n,

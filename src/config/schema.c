@@ -25,17 +25,20 @@ static const struct value_type types[] = {
 #undef KEY
 
 /* offsetof wants the struct of the key's section, which KEY does not repeat. */
-#define OF_ROOT     struct config
-#define OF_LISTENER struct config_listener
-#define OF_CLUSTER  struct config_cluster
-#define OF_ROUTE    struct config_route
-#define OF_MATCH    struct config_match
-#define OF_METHOD   struct config_match
-#define OF_PATH     struct config_match
-#define OF_HEADER   struct config_header_match
-#define OF_BACKEND  struct config_backend
-#define OF_LIMITS   struct config_limits
-#define OF_DRAIN    struct config
+#define OF_ROOT          struct config
+#define OF_LISTENER      struct config_listener
+#define OF_CLUSTER       struct config_cluster
+#define OF_ROUTE         struct config_route
+#define OF_MATCH         struct config_match
+#define OF_METHOD        struct config_match
+#define OF_PATH          struct config_match
+#define OF_HEADER        struct config_header_match
+#define OF_BACKEND       struct config_backend
+#define OF_LIMITS        struct config_limits
+#define OF_DRAIN         struct config
+#define OF_SAMPLE        struct config_sample
+#define OF_SAMPLE_HEADER struct config_header_match
+#define OF_SAMPLING      struct config_sampling
 
 #define TYPE(id, name, expects, range)
 #define SECTION(id, path, type)
