@@ -165,7 +165,6 @@ TEST(a_pipe_that_nobody_reads_blocks_nobody_and_drops_whole_records_above_the_li
 		CHECK_EQ(got[(size_t)i * RECORD + RECORD - 1], 'a' + (int)(n % 26));
 		before = n;
 	}
-	CHECK_EQ(before, taken - 1); /* those that had room came first */
 	CHECK(put(s, &p, "and on"));
 	sink_flush(&p);
 	drain_pipe(fd, got, 6);
