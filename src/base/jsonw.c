@@ -53,8 +53,13 @@ void jsonw_str(struct jsonw *j, const char *key, const char *text)
 		jsonw_null(j, key);
 		return;
 	}
+	jsonw_text(j, key, text, strlen(text));
+}
+
+void jsonw_text(struct jsonw *j, const char *key, const char *text, size_t len)
+{
 	member(j, key);
-	buf_json(j->out, text, strlen(text));
+	buf_json(j->out, text, len);
 }
 
 void jsonw_u64(struct jsonw *j, const char *key, uint64_t v)

@@ -29,6 +29,7 @@ void jsonw_object(struct jsonw *j, const char *key);
 void jsonw_array(struct jsonw *j, const char *key);
 void jsonw_end(struct jsonw *j);                                    /* of the innermost bracket */
 void jsonw_str(struct jsonw *j, const char *key, const char *text); /* NULL: null */
+void jsonw_text(struct jsonw *j, const char *key, const char *text, size_t len);
 void jsonw_u64(struct jsonw *j, const char *key, uint64_t v);
 void jsonw_i64(struct jsonw *j, const char *key, int64_t v);
 void jsonw_milli(struct jsonw *j, const char *key, uint64_t thousandths); /* 1500: 1.5 */
