@@ -157,6 +157,11 @@ static bool text_byte(struct grpc_walker *w, uint8_t c, uint8_t *byte)
 	return true;
 }
 
+bool grpc_text_byte(struct grpc_walker *w, uint8_t c, uint8_t *byte)
+{
+	return text_byte(w, c, byte);
+}
+
 /* Whole groups of four digits in the middle of a payload: three bytes each, none of which matters.
  * Stops before anything else, and before the group with the message's last byte. */
 static const uint8_t *skip_groups(struct grpc_walker *w, const uint8_t *p, const uint8_t *end)

@@ -67,6 +67,10 @@ uint32_t grpc_walker_pending(const struct grpc_walker *w);
 bool grpc_walk_slowly(
 	struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t *size);
 
+/* For those who want the bytes of gRPC-Web-text: takes one character of base64; true when it
+ * completes a byte. `w` is a walker of GRPC_WIRE_WEB, which then walks over these bytes. */
+bool grpc_text_byte(struct grpc_walker *w, uint8_t c, uint8_t *byte);
+
 #define GRPC_PREFIX_BYTES 5
 #define GRPC_SLOW_ONLY    0x100u /* in grpc_walker.skip, above all flags: not this way */
 
