@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/assert.h"
+#include "call/match.h"
 
 /* "example.com:8080" -> length of "example.com"; "[::1]:80" -> of "[::1]". */
 static size_t host_len(const char *authority)
@@ -42,34 +43,6 @@ static bool any_host_matches(
 	return false;
 }
 
-static bool header_value_matches(const struct config_header_match *h, const struct field *f)
-{
-	const char *want = h->value ? h->value : "";
-	size_t len = strlen(want);
-	switch (h->kind) {
-	case MATCH_PRESENT:
-		return true;
-	case MATCH_EXACT:
-		return f->value_len == len && !memcmp(f->value, want, len);
-	case MATCH_PREFIX:
-		return f->value_len >= len && !memcmp(f->value, want, len);
-	}
-	UNREACHABLE();
-}
-
-/* Any of several fields of that name may match. */
-static bool header_matches(const struct config_header_match *h, const struct fields *head)
-{
-	size_t name_len = strlen(h->name);
-	for (uint32_t i = 0; i < head->count; i++) {
-		const struct field *f = &head->list[i];
-		if (f->name_len == name_len && !memcmp(f->name, h->name, name_len) &&
-			header_value_matches(h, f))
-			return true;
-	}
-	return false;
-}
-
 static bool path_matches(const struct config_match *m, const char *path)
 {
 	size_t len = strlen(m->path);
@@ -90,7 +63,7 @@ bool route_matches(const struct config_match *m, const struct call *c, const str
 	if (m->path && !path_matches(m, c->path))
 		return false;
 	for (uint32_t i = 0; i < m->header_count; i++) {
-		if (!header_matches(&m->headers[i], head))
+		if (!match_header(&m->headers[i], head))
 			return false;
 	}
 	return true;
