@@ -33,6 +33,7 @@
 #include "config/config.h"
 #include "http/event.h"
 #include "metrics/metrics.h"
+#include "shared/sink.h"
 
 enum lane_id { LANE_REQUEST, LANE_RESPONSE };
 
@@ -156,6 +157,7 @@ struct call_env {
 	uint64_t started, completed;              /* the books: started = completed + active */
 	const struct call_filter *const *filters; /* NULL-terminated, in reading order */
 	void *worker;                             /* struct worker, for termini and fronts */
+	struct sink_producer outputs;             /* records of this turn */
 };
 
 struct call {

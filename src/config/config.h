@@ -18,6 +18,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+struct sink;
+
 struct config_address {
 	char *text; /* as written, "127.0.0.1:8080" or "[::1]:9000" */
 	struct sockaddr_storage sa;
@@ -73,6 +75,7 @@ struct config_route {
 	uint64_t stalled_after_ns; /* default 30s; 0 = never */
 	uint64_t silent_after_ns;  /* default 0 = never */
 	struct config_sample sample;
+	bool access_log; /* default on */
 };
 
 enum config_balance { BALANCE_ROUND_ROBIN, BALANCE_LEAST_STREAMS };
@@ -94,6 +97,7 @@ struct config_limits {
 	uint32_t connections;            /* downstream, in all; default 100000 */
 	uint64_t preface_timeout_ns;     /* default 10s */
 	uint64_t admin_idle_ns;          /* default 60s */
+	uint64_t output_bytes;           /* waiting for each log or sample file; default 4MiB */
 	uint64_t replay_bytes;           /* held a call until commit, for replays; default 64KiB */
 };
 
@@ -102,6 +106,16 @@ struct config_sampling {
 	char *file;          /* NULL = none */
 	char **redact;       /* lower case; besides those that always are */
 	uint32_t redact_count;
+	struct sink *file_sink, *log_sink; /* set by whoever installs it, where a route asks */
+};
+
+enum { LOG_OPEN = 1, LOG_UPDATE = 2, LOG_CLOSE = 4 };
+
+struct config_access_log {
+	char *path;        /* NULL = no access log; "stderr" */
+	uint64_t every_ns; /* default 60s; 0 = never */
+	uint8_t events;    /* LOG_*; default all */
+	struct sink *sink; /* set by whoever installs it */
 };
 
 struct config {
@@ -119,6 +133,7 @@ struct config {
 	struct config_cluster *clusters;
 	uint32_t cluster_count;
 	struct config_sampling sampling;
+	struct config_access_log access_log;
 	struct config_limits limits;
 	uint64_t drain_grace_ns; /* default 30s */
 	void *arena;             /* all strings and arrays */

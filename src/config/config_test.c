@@ -150,6 +150,37 @@ TEST(samples_are_taken_and_put_where_the_file_says)
 	config_unref(c);
 }
 
+TEST(an_access_log_is_off_unless_asked_for_and_its_parts_have_defaults)
+{
+#define BASE                                                                                       \
+	"listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"                                  \
+	"clusters: [{name: chat, endpoints: []}]\n"
+	struct config *c = parse(BASE "routes: [{name: all, cluster: chat}]\n");
+	REQUIRE(c);
+	CHECK(!c->access_log.path && !c->access_log.sink);
+	CHECK_EQ(c->limits.output_bytes, 4 << 20);
+	config_unref(c);
+	c = parse(BASE "routes: [{name: all, cluster: chat}]\n"
+		       "access_log: {path: stderr}\n");
+	REQUIRE(c);
+	CHECK_STR(c->access_log.path, "stderr");
+	CHECK_EQ(c->access_log.every_ns, 60 * NS_PER_SEC);
+	CHECK_EQ(c->access_log.events, LOG_OPEN | LOG_UPDATE | LOG_CLOSE);
+	CHECK(c->routes[0].access_log);
+	config_unref(c);
+	c = parse(BASE "routes: [{name: all, cluster: chat, access_log: off}]\n"
+		       "access_log: {path: /var/log/a.json, every: 5s, events: [close, open]}\n"
+		       "limits: {output_bytes: 64KiB}\n");
+	REQUIRE(c);
+	CHECK_STR(c->access_log.path, "/var/log/a.json");
+	CHECK_EQ(c->access_log.every_ns, 5 * NS_PER_SEC);
+	CHECK_EQ(c->access_log.events, LOG_OPEN | LOG_CLOSE);
+	CHECK(!c->routes[0].access_log);
+	CHECK_EQ(c->limits.output_bytes, 64 << 10);
+	config_unref(c);
+#undef BASE
+}
+
 TEST(listeners_and_clusters_keep_addresses_as_written_and_as_the_kernel_wants_them)
 {
 	struct config *c = parse(FULL);

@@ -95,6 +95,17 @@ typedef void item_fn(struct reader *r, const struct where *w, const struct node 
 void *read_list(struct reader *r, const struct where *w, const struct node *n, const struct key *k,
 	item_fn *item, size_t item_bytes, uint32_t *count);
 
+/* One of some words: bit i of a set stands for names[i]. */
+struct choice {
+	const char *expects;
+	const char *names[4]; /* ended by NULL */
+};
+void read_choice(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, const struct choice *choice, uint8_t *bit);
+/* A list of such words, each once, as a set; `item` calls read_choice. */
+uint8_t read_choices(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, item_fn *item);
+
 /* Reports items of a list of mappings that have the same name; `items` are structs whose first
  * member is `char *name`, NULL where it could not be read. */
 void read_unique_names(struct reader *r, const struct where *w, const struct node *list,

@@ -39,6 +39,7 @@ static const struct value_type types[] = {
 #define OF_SAMPLE        struct config_sample
 #define OF_SAMPLE_HEADER struct config_header_match
 #define OF_SAMPLING      struct config_sampling
+#define OF_ACCESS_LOG    struct config_access_log
 
 #define TYPE(id, name, expects, range)
 #define SECTION(id, path, type)

@@ -166,6 +166,7 @@ static struct install *make_install(struct control *c)
 
 static int install_everywhere(struct control *c)
 {
+	sinks_set_limit(c->sinks, c->config->limits.output_bytes);
 	for (uint32_t i = 0; i < c->worker_count; i++) {
 		struct install *in = make_install(c);
 		if (!in)
@@ -187,11 +188,22 @@ static void reload_refused(struct control *c, const char *errors)
 		NULL);
 }
 
+/* A configuration with its outputs open. NULL: `errors` or the log has why. */
+static struct config *load(struct control *c, struct buf *errors)
+{
+	struct config *config = config_load(c->file, errors);
+	if (config && outputs_open(c->sinks, config) != 0) {
+		config_unref(config);
+		return NULL;
+	}
+	return config;
+}
+
 static void reload(struct control *c)
 {
 	struct buf errors;
 	buf_init(&errors);
-	struct config *config = config_load(c->file, &errors);
+	struct config *config = load(c, &errors);
 	uint32_t n = 0;
 	struct listener **listeners = config ? make_listeners(c, config, &n) : NULL;
 	if (!listeners) {
@@ -283,6 +295,8 @@ static void on_signal(struct watch *watch, uint32_t events)
 	struct control *c = CONTAINER_OF(watch, struct control, signals);
 	struct signalfd_siginfo info;
 	while (read(watch->fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			sinks_reopen(c->sinks);
 		if (info.ssi_signo == SIGHUP && !c->draining)
 			reload(c);
 		else if (info.ssi_signo != SIGHUP && c->draining)
@@ -366,9 +380,10 @@ struct control *control_create(const struct control_setup *setup)
 		return NULL;
 	c->signals.fd = -1;
 	c->file = mem_dup(setup->config_file, strlen(setup->config_file));
-	c->config = config_load(setup->config_file, &errors);
+	c->sinks = sinks_create();
+	c->config = c->sinks ? load(c, &errors) : NULL;
 	if (!c->config) {
-		fputs(errors.bytes ? errors.bytes : "out of memory\n", stderr);
+		fputs(errors.bytes ? errors.bytes : "", stderr);
 		goto fail;
 	}
 	c->config->generation = 1;
@@ -418,6 +433,12 @@ void control_destroy(struct control *c)
 	}
 	if (c->worker)
 		worker_destroy(c->worker);
+	uint64_t lost = sinks_destroy(c->sinks);
+	if (lost) {
+		char number[24];
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)lost);
+		log_line(LOG_WARN, "outputs did not take all records", "lost", number, NULL);
+	}
 	unref_listeners(c->listeners, c->listener_count);
 	config_unref(c->config);
 	if (c->metrics)

@@ -5,6 +5,7 @@
 #include "base/mailbox.h"
 #include "net/loop.h"
 #include "proxy/control.h"
+#include "proxy/outputs.h"
 #include "proxy/worker.h"
 
 struct control {
@@ -14,6 +15,7 @@ struct control {
 	_Atomic uint32_t installed; /* workers that took the first configuration */
 	struct shared *shared;
 	struct metrics *metrics;
+	struct sinks *sinks;
 	struct config *config;
 	struct listener **listeners; /* one reference each */
 	uint32_t listener_count;

@@ -55,6 +55,7 @@ static void tell(struct refresh *r)
 	wheel_cancel(&r->control->worker->loop.wheel, &r->timer);
 	worker_publish(r->control->worker);
 	publish_process(r->control);
+	outputs_publish(r->control->sinks, r->control->worker->env.metrics);
 	if (done)
 		done(r->ctx);
 }

@@ -195,6 +195,7 @@ static void turn(struct worker *w)
 	budget_check(w);
 	h2io_flush_all(w);
 	call_reap(&w->env);
+	sink_flush(&w->env.outputs);
 	if (w->generations.next != w->generations.prev)
 		drop_old_generations(w);
 	h2io_reap(w);
@@ -232,6 +233,7 @@ void worker_run(struct worker *w)
 			w->loop.stop = true;
 	}
 	close_all(w);
+	sink_flush(&w->env.outputs);
 	worker_publish(w);
 	fields_cache_purge();
 	if (w->stopped)
