@@ -23,12 +23,6 @@ static bool passes(uint32_t home, uint32_t hole, uint32_t at, uint32_t mask)
 
 /* --- by id ---------------------------------------------------------------------------------- */
 
-/* Fibonacci hashing: ids in order land evenly spread. */
-static uint32_t id_home(uint32_t key, uint32_t cap)
-{
-	return (uint32_t)(((uint64_t)(key * 0x9e3779b1u) * cap) >> 32);
-}
-
 void idmap_init(struct idmap *m)
 {
 	*m = (struct idmap){NULL, 0, 0};
@@ -43,16 +37,16 @@ void idmap_fini(struct idmap *m)
 /* The slot with this key, or the empty one where it belongs. cap > 0. */
 static struct idmap_slot *id_slot(const struct idmap *m, uint32_t key)
 {
-	uint32_t i = id_home(key, m->cap), mask = m->cap - 1;
+	uint32_t i = idmap_home(key, m->cap), mask = m->cap - 1;
 	while (m->slots[i].key != key && m->slots[i].key != 0)
 		i = (i + 1) & mask;
 	return &m->slots[i];
 }
 
-void *idmap_get(const struct idmap *m, uint32_t key)
+void *idmap_get_beyond(const struct idmap *m, uint32_t key)
 {
 	/* an empty slot's value is NULL, so absent keys and key 0 need no question of their own */
-	return m->cap ? id_slot(m, key)->value : NULL;
+	return id_slot(m, key)->value;
 }
 
 static int idmap_grow(struct idmap *m)
@@ -99,7 +93,7 @@ void *idmap_remove(struct idmap *m, uint32_t key)
 	}
 	uint32_t mask = m->cap - 1, hole = (uint32_t)(slot - m->slots);
 	for (uint32_t i = (hole + 1) & mask; m->slots[i].key; i = (i + 1) & mask) {
-		if (passes(id_home(m->slots[i].key, m->cap), hole, i, mask)) {
+		if (passes(idmap_home(m->slots[i].key, m->cap), hole, i, mask)) {
 			m->slots[hole] = m->slots[i];
 			hole = i;
 		}

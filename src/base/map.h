@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/assert.h"
 #include "base/err.h"
 
 struct idmap_slot {
@@ -23,11 +24,25 @@ struct idmap {
 };
 void idmap_init(struct idmap *m);
 void idmap_fini(struct idmap *m);
-void *idmap_get(const struct idmap *m, uint32_t key);               /* NULL when absent */
+static inline void *idmap_get(const struct idmap *m, uint32_t key); /* NULL when absent */
 int idmap_put(struct idmap *m, uint32_t key, void *value) MUST_USE; /* replaces */
 void *idmap_remove(struct idmap *m, uint32_t key);                  /* what was there, or NULL */
 /* *it starts at 0; false at the end. Don't change the map in between. */
 bool idmap_next(const struct idmap *m, uint32_t *it, uint32_t *key, void **value);
+
+/* Fibonacci hashing: ids in order land evenly spread. */
+static inline uint32_t idmap_home(uint32_t key, uint32_t cap)
+{
+	return (uint32_t)(((uint64_t)(key * 0x9e3779b1u) * cap) >> 32);
+}
+void *idmap_get_beyond(const struct idmap *m, uint32_t key); /* not at home: look further */
+static inline void *idmap_get(const struct idmap *m, uint32_t key)
+{
+	if (m->cap == 0)
+		return NULL;
+	const struct idmap_slot *slot = &m->slots[idmap_home(key, m->cap)];
+	return LIKELY(slot->key == key) ? slot->value : idmap_get_beyond(m, key);
+}
 
 struct strmap_entry; /* opaque */
 struct strmap {

@@ -97,8 +97,12 @@ static inline bool h2_is_ours(const struct h2_conn *c, uint32_t id)
 
 static inline struct h2_stream *h2_stream_find(struct h2_conn *c, uint32_t id)
 {
-	if (LIKELY(c->last && c->last->id == id))
-		return c->last;
-	return h2_stream_find_slow(c, id);
+	struct h2_stream *s = c->last;
+	if (s && s->id == id)
+		return s;
+	s = c->solo && c->solo->id == id ? c->solo : idmap_get(&c->table, id);
+	if (LIKELY(s))
+		c->last = s;
+	return s;
 }
 #endif

@@ -167,14 +167,6 @@ void h2_stream_free(struct h2_stream *s)
 	list_give(&caches.streams, s, CACHE_STREAMS);
 }
 
-struct h2_stream *h2_stream_find_slow(struct h2_conn *c, uint32_t id)
-{
-	struct h2_stream *s = c->solo && c->solo->id == id ? c->solo : idmap_get(&c->table, id);
-	if (s)
-		c->last = s;
-	return s;
-}
-
 bool h2_stream_move(struct h2_stream *s, enum h2_state to)
 {
 	if (UNLIKELY(!h2_state_may((enum h2_state)s->state, to))) {
@@ -227,10 +219,8 @@ void h2_stream_close(struct h2_stream *s, enum h2_closed how)
 		idmap_remove(&c->table, s->id);
 	h2_closed_remember(&c->closed, s->id, how);
 	c->open_streams--;
-	if (c->last == s) {
+	if (c->last == s)
 		c->last = NULL;
-		c->rx.quick = false;
-	}
 	if (c->rx.stream == s)
 		c->rx.stream = NULL;
 	if (!s->held)

@@ -87,7 +87,6 @@ enum h2_closed h2_closed_recall(const struct h2_closed_memory *m, uint32_t id);
 
 /* A new stream in the table, state IDLE, held by the owner; NULL: out of memory. */
 struct h2_stream *h2_stream_create(struct h2_conn *c, uint32_t id) MUST_USE;
-struct h2_stream *h2_stream_find_slow(struct h2_conn *c, uint32_t id);
 /* The only way to change the state. False: not a move; the connection died of it (a bug of ours).
  */
 bool h2_stream_move(struct h2_stream *s, enum h2_state to);
