@@ -8,4 +8,8 @@
 
 uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC */
 uint64_t clock_wall_ns(void); /* CLOCK_REALTIME since 1970 */
+
+#define CLOCK_TEXT_BYTES 40
+/* "2026-01-31T23:59:59.999Z" (RFC 3339) */
+void clock_text(uint64_t wall_ns, char out[CLOCK_TEXT_BYTES]);
 #endif

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/utf8.h"
@@ -122,15 +121,10 @@ static void add_pair(struct line *l, const char *key, const char *value)
 
 static void add_time(struct line *l)
 {
-	uint64_t now_ns = clock_wall_ns();
-	time_t now_s = (time_t)(now_ns / NS_PER_SEC);
-	struct tm tm;
-	char text[40];
-	gmtime_r(&now_s, &tm);
-	size_t len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	len += (size_t)snprintf(text + len, sizeof(text) - len, ".%03uZ ",
-		(unsigned)(now_ns % NS_PER_SEC / NS_PER_MS));
-	add(l, text, len);
+	char text[CLOCK_TEXT_BYTES];
+	clock_text(clock_wall_ns(), text);
+	add(l, text, strlen(text));
+	add(l, " ", 1);
 }
 
 static void write_line(struct line *l)
