@@ -4,13 +4,15 @@
 #include "base/assert.h"
 #include "base/mem.h"
 #include "http/fields.h"
+#include "http/run.h"
 
 /* What a gRPC request or response head needs fits without a second allocation. */
 #define FIRST_FIELDS 24u
 #define FIRST_BYTES  1024u
 #define CHUNK_BYTES  4096u
 #define CACHE_MAX    256u
-#define LENGTH_MAX   (1u << 30) /* name or value; far above any configured limit */
+_Static_assert(RUN_FIELDS <= FIRST_FIELDS, "a section has room for its run");
+#define LENGTH_MAX (1u << 30) /* name or value; far above any configured limit */
 
 struct fields_block {
 	struct fields f; /* first: a section's address is its block's */
@@ -42,6 +44,8 @@ struct fields *fields_create(void)
 	f->count = 0;
 	f->cap = FIRST_FIELDS;
 	f->list_bytes = 0;
+	f->run = NULL;
+	f->run_changed = false;
 	f->next_free = NULL;
 	arena_init(&f->arena, block_of(f)->bytes, FIRST_BYTES, CHUNK_BYTES);
 	return f;
@@ -51,6 +55,8 @@ void fields_destroy(struct fields *f)
 {
 	if (!f)
 		return;
+	if (f->run)
+		run_unref(f->run);
 	arena_fini(&f->arena);
 	if (cache_len >= CACHE_MAX) {
 		mem_free(f);
@@ -69,6 +75,17 @@ void fields_cache_purge(void)
 		mem_free(f);
 	}
 	cache_len = 0;
+	run_purge();
+}
+
+void fields_begin(struct fields *f, struct fields_run *run)
+{
+	ASSERT(f->count == 0 && !f->run);
+	f->run = run;
+	f->count = run->count;
+	f->list_bytes = run->list_bytes;
+	for (uint32_t i = 0; i < run->count; i++)
+		f->list[i] = run->list[i];
 }
 
 int fields_grow(struct fields *f)
@@ -150,7 +167,9 @@ struct fields *fields_copy(const struct fields *f)
 	struct fields *copy = fields_create();
 	if (!copy)
 		return NULL;
-	for (uint32_t i = 0; i < f->count; i++) {
+	if (fields_run(f))
+		fields_begin(copy, run_ref(fields_run(f)));
+	for (uint32_t i = copy->count; i < f->count; i++) {
 		const struct field *from = &f->list[i];
 		int err = from->token == TOKEN_OTHER
 				  ? fields_add(copy, from->name, from->name_len, from->value,
@@ -221,6 +240,7 @@ int fields_set(struct fields *f, enum token t, const void *value, size_t value_l
 	field->value = copy;
 	field->value_len = (uint32_t)value_len;
 	field->hash = 0;
+	f->run_changed |= f->run && field < f->list + f->run->count;
 	return 0;
 }
 
@@ -237,5 +257,6 @@ unsigned fields_remove(struct fields *f, enum token t)
 	}
 	unsigned removed = f->count - kept;
 	f->count = kept;
+	f->run_changed |= removed != 0;
 	return removed;
 }

@@ -35,11 +35,14 @@ struct field {
 	uint16_t flags; /* FIELD_* */
 };
 
+struct fields_run; /* run.h */
 struct fields {
 	struct field *list;
 	uint32_t count, cap;
 	uint32_t list_bytes; /* RFC 9113 6.5.2 size */
 	struct arena arena;
+	struct fields_run *run;   /* has the first fields' bytes; NULL: none */
+	bool run_changed;         /* the first fields are no longer the run's */
 	struct fields *next_free; /* in the cache */
 };
 
@@ -70,6 +73,14 @@ void *fields_alloc(struct fields *f, size_t bytes) MUST_USE;
  * all; how many bytes it still holds (where it is not the latest any more: all). NULL is fine. */
 size_t fields_trim(struct fields *f, void *last, size_t bytes, size_t used);
 struct fields *fields_copy(const struct fields *f) MUST_USE;
+
+/* Begins an empty section with a run's fields; takes the reference. */
+void fields_begin(struct fields *f, struct fields_run *run);
+/* The run whose fields the section begins with; NULL: none, or they were changed. */
+static inline struct fields_run *fields_run(const struct fields *f)
+{
+	return f->run_changed ? NULL : f->run;
+}
 
 /* The first field with this token (not TOKEN_OTHER), or NULL. */
 const struct field *fields_get(const struct fields *f, enum token t);

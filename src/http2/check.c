@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/assert.h"
+#include "http/run.h"
 
 /* What may stand in a field name: RFC 9110 token characters, without upper case (RFC 9113 8.2.1).
  */
@@ -266,7 +267,8 @@ static bool same_host(const struct field *a, const struct field *b)
 	return a->value_len == b->value_len && !strncasecmp(a->value, b->value, a->value_len);
 }
 
-enum h2_fault h2_check_request(const struct fields *f, bool extended_connect, struct h2_facts *out)
+static enum h2_fault check_request(
+	const struct fields *f, bool extended_connect, struct h2_facts *out)
 {
 	const uint32_t base = 1u << TOKEN_METHOD | 1u << TOKEN_SCHEME | 1u << TOKEN_PATH;
 	struct walk w;
@@ -320,7 +322,7 @@ unsigned h2_status_of(const struct fields *f)
 	return status_value(fields_get(f, TOKEN_STATUS));
 }
 
-enum h2_fault h2_check_response(const struct fields *f, struct h2_facts *out)
+static enum h2_fault check_response(const struct fields *f, struct h2_facts *out)
 {
 	struct walk w;
 	*out = (struct h2_facts){.content_length = -1};
@@ -337,11 +339,111 @@ enum h2_fault h2_check_response(const struct fields *f, struct h2_facts *out)
 	return read_length(&w, &out->content_length);
 }
 
-enum h2_fault h2_check_trailers(const struct fields *f)
+static enum h2_fault check_trailers(const struct fields *f)
 {
 	struct walk w;
 	enum h2_fault fault = walk_fields(f, 0, &w);
 	return fault == H2_FAULT_PSEUDO_UNKNOWN ? H2_FAULT_PSEUDO_TRAILER : fault;
+}
+
+/* --- sections that begin with a run -------------------------------------------------------------
+ *
+ * A run is judged once for each kind of section, as if it were all of it. Where that went well, and
+ * nothing in it or behind it has to do with anything else of the section, the judgement holds for
+ * the section too; in every other case the section is walked from its beginning. */
+
+enum {
+	RUN_REQUEST_KNOWN = 1,
+	RUN_REQUEST_GOOD = 2,
+	RUN_REQUEST_HEAD = 4, /* the method is HEAD */
+	RUN_RESPONSE_KNOWN = 8,
+	RUN_RESPONSE_GOOD = 16,
+	RUN_TRAILERS_KNOWN = 32,
+	RUN_TRAILERS_GOOD = 64,
+};
+
+/* A regular field that can be judged by itself. */
+static inline bool is_plain(const struct field *f)
+{
+	if (f->token == TOKEN_OTHER ? !name_ok(f->name, f->name_len)
+				    : f->token <= TOKEN_PROTOCOL || special[f->token])
+		return false;
+	return f->token != TOKEN_COOKIE && value_ok(f->value, f->value_len);
+}
+
+static bool rest_is_plain(const struct fields *f, const struct fields_run *run)
+{
+	for (uint32_t i = run->count; i < f->count; i++)
+		if (!is_plain(&f->list[i]))
+			return false;
+	return true;
+}
+
+static struct fields view_of(const struct fields_run *run)
+{
+	return (struct fields){.list = (struct field *)(uintptr_t)run->list, .count = run->count};
+}
+
+static __attribute__((noinline)) void judge_request(struct fields_run *run)
+{
+	struct fields view = view_of(run);
+	struct h2_facts facts;
+	run->judged |= RUN_REQUEST_KNOWN;
+	if (check_request(&view, false, &facts) == H2_FAULT_COUNT && !facts.connect &&
+		facts.content_length < 0 && !fields_has(&view, TOKEN_COOKIE))
+		run->judged |= RUN_REQUEST_GOOD | (facts.head ? RUN_REQUEST_HEAD : 0);
+}
+
+static __attribute__((noinline)) void judge_response(struct fields_run *run)
+{
+	struct fields view = view_of(run);
+	struct h2_facts facts;
+	run->judged |= RUN_RESPONSE_KNOWN;
+	if (check_response(&view, &facts) == H2_FAULT_COUNT && facts.content_length < 0) {
+		run->judged |= RUN_RESPONSE_GOOD;
+		run->status = (uint16_t)facts.status;
+	}
+}
+
+static __attribute__((noinline)) void judge_trailers(struct fields_run *run)
+{
+	struct fields view = view_of(run);
+	run->judged |= RUN_TRAILERS_KNOWN;
+	if (check_trailers(&view) == H2_FAULT_COUNT)
+		run->judged |= RUN_TRAILERS_GOOD;
+}
+
+enum h2_fault h2_check_request(const struct fields *f, bool extended_connect, struct h2_facts *out)
+{
+	struct fields_run *run = fields_run(f);
+	if (run && !(run->judged & RUN_REQUEST_KNOWN))
+		judge_request(run);
+	if (!run || !(run->judged & RUN_REQUEST_GOOD) || !rest_is_plain(f, run))
+		return check_request(f, extended_connect, out);
+	*out = (struct h2_facts){
+		.content_length = -1, .head = run->judged & RUN_REQUEST_HEAD, .no_cookie = true};
+	return H2_FAULT_COUNT;
+}
+
+enum h2_fault h2_check_response(const struct fields *f, struct h2_facts *out)
+{
+	struct fields_run *run = fields_run(f);
+	if (run && !(run->judged & RUN_RESPONSE_KNOWN))
+		judge_response(run);
+	if (!run || !(run->judged & RUN_RESPONSE_GOOD) || !rest_is_plain(f, run))
+		return check_response(f, out);
+	*out = (struct h2_facts){.content_length = -1, .status = run->status};
+	return H2_FAULT_COUNT;
+}
+
+enum h2_fault h2_check_trailers(const struct fields *f)
+{
+	struct fields_run *run = fields_run(f);
+	if (run && !(run->judged & RUN_TRAILERS_KNOWN))
+		judge_trailers(run);
+	if (!run || !(run->judged & RUN_TRAILERS_GOOD) || !rest_is_plain(f, run))
+		return check_trailers(f);
+	return H2_FAULT_COUNT;
 }
 
 int h2_join_cookies(struct fields *f)
@@ -385,5 +487,6 @@ int h2_join_cookies(struct fields *f)
 	 * instead */
 	f->list_bytes -= (crumbs - 1) * (6 + 32 - 2);
 	f->count = kept;
+	f->run_changed = true;
 	return 0;
 }

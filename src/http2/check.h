@@ -17,6 +17,7 @@ struct h2_facts {
 	unsigned status;        /* responses: 100-999 */
 	bool head;              /* requests: the method is HEAD */
 	bool connect;           /* requests: the method is CONNECT, extended or not */
+	bool no_cookie;         /* requests: known to have none */
 };
 
 enum h2_fault h2_check_request(

@@ -2,6 +2,7 @@
 #include "http2/check.h"
 #include <string.h>
 #include "base/mem.h"
+#include "http/run.h"
 #include "tap.h"
 
 static struct fields *section(const char *const *pairs)
@@ -17,28 +18,99 @@ static struct fields *section(const char *const *pairs)
 
 static struct h2_facts facts;
 
-static enum h2_fault request(struct fields *f, bool extended)
+enum kind { REQUEST, EXTENDED, RESPONSE, TRAILERS };
+
+static enum h2_fault check(const struct fields *f, enum kind kind, struct h2_facts *out)
 {
-	enum h2_fault fault = h2_check_request(f, extended, &facts);
+	switch (kind) {
+	case REQUEST:
+	case EXTENDED:
+		return h2_check_request(f, kind == EXTENDED, out);
+	case RESPONSE:
+		return h2_check_response(f, out);
+	case TRAILERS:
+		return h2_check_trailers(f);
+	}
+	abort();
+}
+
+/* The same section, whose first `n` fields are a run. */
+static struct fields *with_run(const struct fields *f, uint32_t n)
+{
+	struct fields *out = fields_create();
+	struct fields_run *run = run_intern(f->list, n);
+	if (!out || !run)
+		abort();
+	fields_begin(out, run);
+	for (uint32_t i = n; i < f->count; i++)
+		if (fields_add_raw(out, f->list[i]))
+			abort();
+	return out;
+}
+
+/* Wherever a run ends, and whether it was judged before or not, the verdict is the same. */
+static void check_with_runs(
+	const struct fields *f, enum kind kind, enum h2_fault want, const struct h2_facts *told)
+{
+	for (uint32_t n = 1; n <= f->count && n <= RUN_FIELDS; n++) {
+		for (int again = 0; again < 2; again++) {
+			struct h2_facts got = {0};
+			struct fields *same = with_run(f, n);
+			CHECK_EQ(check(same, kind, &got), want);
+			if (want == H2_FAULT_COUNT && kind != TRAILERS) {
+				CHECK_EQ(got.content_length, told->content_length);
+				CHECK_EQ(got.status, told->status);
+				CHECK(got.head == told->head && got.connect == told->connect);
+				CHECK(!got.no_cookie || !fields_has(f, TOKEN_COOKIE));
+			}
+			fields_destroy(same);
+		}
+	}
+}
+
+static enum h2_fault judged(struct fields *f, enum kind kind)
+{
+	enum h2_fault fault = check(f, kind, &facts);
+	struct h2_facts told = facts;
+	check_with_runs(f, kind, fault, &told);
 	fields_destroy(f);
 	return fault;
+}
+
+static enum h2_fault request(struct fields *f, bool extended)
+{
+	return judged(f, extended ? EXTENDED : REQUEST);
 }
 
 static enum h2_fault response(struct fields *f)
 {
-	enum h2_fault fault = h2_check_response(f, &facts);
-	fields_destroy(f);
-	return fault;
+	return judged(f, RESPONSE);
 }
 
 static enum h2_fault trailers(struct fields *f)
 {
-	enum h2_fault fault = h2_check_trailers(f);
-	fields_destroy(f);
-	return fault;
+	return judged(f, TRAILERS);
 }
 
 #define REQ(want, ...) CHECK_EQ(request(SECTION(__VA_ARGS__), false), want)
+
+TEST(a_run_that_is_known_to_be_good_takes_a_bad_field_behind_it_to_court)
+{
+	struct fields *good = SECTION(GET, "te", "trailers");
+	struct h2_facts told;
+	struct fields *f = with_run(good, good->count);
+	CHECK_EQ(h2_check_request(f, false, &told), H2_FAULT_COUNT);
+	CHECK(told.no_cookie);
+	CHECK_EQ(fields_add(f, "x-bad", 5, "a\nb", 3), 0);
+	CHECK_EQ(h2_check_request(f, false, &told), H2_FAULT_FIELD_VALUE);
+	fields_destroy(f);
+	f = with_run(good, good->count);
+	CHECK_EQ(fields_add(f, "cookie", 6, "a=b", 3), 0);
+	CHECK_EQ(h2_check_request(f, false, &told), H2_FAULT_COUNT);
+	CHECK(!told.no_cookie);
+	fields_destroy(f);
+	fields_destroy(good);
+}
 
 TEST(a_plain_request_is_well_formed)
 {

@@ -3,6 +3,7 @@
  * What a field points to: names of known tokens and the static table are constants; everything else
  * is copied into the section's arena, so nothing dangles when an entry is evicted. */
 #include "base/mem.h"
+#include "http2/hpack_memo.h"
 #include "http2/hpack_priv.h"
 
 struct hpack_decoder {
@@ -10,6 +11,7 @@ struct hpack_decoder {
 	uint32_t limit;      /* what a size update may ask for */
 	uint32_t must_reach; /* the next block must begin with an update to at most this */
 	bool update_due;
+	struct hpack_memos memos; /* how blocks began before */
 };
 
 /* One block on its way: where its bytes are and where its fields go. */
@@ -18,6 +20,10 @@ struct block {
 	struct fields *out;
 	uint32_t max_list_bytes; /* 0: fields go nowhere, only the table matters */
 	bool overflow;
+	/* what is learnt from it: */
+	const uint8_t *begin; /* its indexes; NULL: nothing */
+	struct hpack_memo *memo;
+	uint32_t next_seq;
 };
 
 struct hpack_decoder *hpack_decoder_create(uint32_t table_bytes)
@@ -37,6 +43,7 @@ void hpack_decoder_destroy(struct hpack_decoder *d)
 {
 	if (!d)
 		return;
+	hpack_memos_fini(&d->memos);
 	hpack_table_fini(&d->table);
 	mem_free(d);
 }
@@ -263,6 +270,49 @@ static int decode_size_update(struct hpack_decoder *d, struct block *b)
 	return 0;
 }
 
+/* --- what blocks begin with ---------------------------------------------------------------------
+ */
+
+/* Takes the block's first fields as a whole, if they are known. */
+static inline void begin_known(struct hpack_decoder *d, struct block *b)
+{
+	size_t left = (size_t)(b->end - b->at);
+	if (UNLIKELY(b->max_list_bytes == 0 || b->out->count))
+		return;
+	b->memo = hpack_memo_of_block(&d->memos, &d->table, b->at, left);
+	if (LIKELY(b->memo && b->memo->run)) {
+		if (UNLIKELY(b->memo->run->list_bytes > b->max_list_bytes))
+			return;
+		fields_begin(b->out, run_ref(b->memo->run));
+		b->at += b->memo->len;
+		return;
+	}
+	b->begin = b->at;
+	b->next_seq = d->table.next_seq;
+}
+
+/* Their run, unless it has what must not outlive the connection. */
+static struct fields_run *run_of(const struct fields *out, uint32_t len)
+{
+	for (uint32_t i = 0; i < len; i++)
+		if (run_bars((enum token)out->list[i].token))
+			return NULL;
+	return run_intern(out->list, len);
+}
+
+/* The block was decoded, and nothing was left out. What comes for the second time is kept. */
+static void learn(struct hpack_decoder *d, const struct block *b)
+{
+	if (!b->memo) {
+		uint32_t len = hpack_memo_len(b->begin, (size_t)(b->end - b->begin));
+		if (len > 1)
+			(void)!hpack_memo_add(&d->memos, &d->table, b->begin, len, b->next_seq);
+	} else if (!b->memo->barred) {
+		b->memo->run = run_of(b->out, b->memo->len);
+		b->memo->barred = !b->memo->run;
+	}
+}
+
 static int decode_block(struct hpack_decoder *d, struct block *b)
 {
 	int err = 0;
@@ -271,6 +321,8 @@ static int decode_block(struct hpack_decoder *d, struct block *b)
 		err = decode_size_update(d, b);
 	if (!err && d->update_due)
 		err = ERR_PROTOCOL;
+	if (!err)
+		begin_known(d, b);
 	while (!err && b->at < b->end) {
 		uint8_t first = *b->at;
 		if (first & 0x80)
@@ -282,6 +334,8 @@ static int decode_block(struct hpack_decoder *d, struct block *b)
 		else
 			err = decode_literal(d, b, 4, false, first & 0x10 ? FIELD_NEVER_INDEX : 0);
 	}
+	if (UNLIKELY(b->begin) && !err && !b->overflow)
+		learn(d, b);
 	return err;
 }
 

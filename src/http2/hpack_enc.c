@@ -19,6 +19,7 @@
  * are chained newest to oldest, so a number that is no longer alive ends the chain and eviction
  * need not unlink anything. A look-up gives up after HPACK_PROBES entries. */
 #include "base/mem.h"
+#include "http2/hpack_memo.h"
 #include "http2/hpack_priv.h"
 
 #define HPACK_PROBES       8u
@@ -35,6 +36,7 @@ struct hpack_encoder {
 	uint32_t limit;    /* what the next block's last size update says */
 	uint32_t smallest; /* the smallest limit since the last block */
 	uint32_t bucket_mask;
+	struct hpack_memos memos;  /* runs, as they are written */
 	uint16_t seen[SEEN_SLOTS]; /* tags of hashes that came once */
 	uint32_t *by_name;         /* bucket -> newest seq; the second half of by_hash's memory */
 	uint32_t by_hash[];
@@ -69,6 +71,7 @@ void hpack_encoder_destroy(struct hpack_encoder *e)
 {
 	if (!e)
 		return;
+	hpack_memos_fini(&e->memos);
 	hpack_table_fini(&e->table);
 	mem_free(e);
 }
@@ -83,7 +86,13 @@ size_t hpack_encode_bound(const struct hpack_encoder *e, const struct fields *f)
 {
 	/* two size updates; a field's first byte with its index, and two lengths */
 	size_t bytes = 2 * (size_t)HPACK_INT_MAX_BYTES;
-	for (uint32_t i = 0; i < f->count; i++)
+	const struct fields_run *run = fields_run(f);
+	uint32_t i = 0;
+	if (run) { /* its list counts 32 bytes a field, and it is copied in whole words */
+		bytes += run->list_bytes + HPACK_MEMO_BYTES;
+		i = run->count;
+	}
+	for (; i < f->count; i++)
 		bytes += 3 * HPACK_INT_MAX_BYTES + (size_t)f->list[i].name_len +
 			 f->list[i].value_len;
 	return bytes;
@@ -328,8 +337,9 @@ static inline uint32_t find_by_hash(const struct view *v, const struct field *f)
 		return 0;
 	if (hash <= HPACK_STATIC_COUNT) {
 		const struct field *known = &hpack_static[hash];
-		bool same = f->value == known->value && f->value_len == known->value_len &&
-			    f->token == known->token;
+		bool same =
+			f->value_len == known->value_len && f->token == known->token &&
+			(f->value == known->value || !memcmp(f->value, known->value, f->value_len));
 		return same ? hash : 0;
 	}
 	uint32_t seq = v->by_hash[hash >> 8 & v->bucket_mask];
@@ -345,11 +355,23 @@ static inline uint32_t find_by_hash(const struct view *v, const struct field *f)
 	return 0;
 }
 
-size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out)
+/* What was written for the run was an index byte a field: so it will be next time. */
+static void learn_run(
+	struct hpack_encoder *e, struct fields_run *run, const uint8_t *bytes, size_t len)
 {
-	uint8_t *at = write_size_updates(e, out);
+	if (len != run->count || hpack_memo_len(bytes, len) != len)
+		return;
+	struct hpack_memo *memo =
+		hpack_memo_add(&e->memos, &e->table, bytes, (uint32_t)len, e->table.next_seq);
+	if (memo)
+		memo->run = run_ref(run);
+}
+
+static uint8_t *write_fields(
+	struct hpack_encoder *e, const struct field *field, const struct field *end, uint8_t *at)
+{
 	struct view v = view_of(e);
-	for (const struct field *field = f->list, *end = field + f->count; field < end; field++) {
+	for (; field < end; field++) {
 		uint32_t index = find_by_hash(&v, field);
 		if (LIKELY(index && index < 0x7f)) {
 			*at++ = (uint8_t)(0x80 | index);
@@ -358,5 +380,33 @@ size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *ou
 			v = view_of(e);
 		}
 	}
+	return at;
+}
+
+static uint8_t *write_run(struct hpack_encoder *e, struct fields_run *run, uint8_t *at)
+{
+	const struct hpack_memo *memo = hpack_memo_of_run(&e->memos, &e->table, run);
+	if (LIKELY(memo)) {
+		memcpy(at, &memo->bytes, HPACK_MEMO_BYTES); /* the bound has room for all */
+		return at + memo->len;
+	}
+	uint32_t next_seq = e->table.next_seq;
+	uint8_t *end = write_fields(e, run->list, run->list + run->count, at);
+	if (e->table.next_seq == next_seq)
+		learn_run(e, run, at, (size_t)(end - at));
+	return end;
+}
+
+size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out)
+{
+	uint8_t *at = write_size_updates(e, out);
+	struct fields_run *run = fields_run(f);
+	const struct field *rest = f->list, *end = f->list + f->count;
+	if (run) {
+		at = write_run(e, run, at);
+		rest += run->count;
+	}
+	if (rest < end)
+		at = write_fields(e, rest, end, at);
 	return (size_t)(at - out);
 }

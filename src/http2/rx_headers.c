@@ -106,6 +106,8 @@ static enum h2_fault judge_request(
 		facts->content_length = -1; /* a tunnel has no content (RFC 9110 9.3.6) */
 	if (b->end && facts->content_length > 0)
 		return H2_FAULT_CONTENT_MISMATCH;
+	if (LIKELY(facts->no_cookie))
+		return H2_FAULT_COUNT;
 	return h2_join_cookies(fields) ? H2_FAULT_NO_MEMORY_OPEN : H2_FAULT_COUNT;
 }
 
