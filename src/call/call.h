@@ -146,6 +146,7 @@ struct call_generation {
 struct call_env {
 	uint64_t now_ns;  /* CLOCK_MONOTONIC, this turn */
 	uint64_t wall_ns; /* CLOCK_REALTIME, this turn */
+	uint64_t tick_ns[2]; /* of the last two timing_ticks, the older first; 0 = not yet */
 	struct rand *rand;
 	struct metrics_slab *metrics;
 	struct list reap;        /* calls to free at the end of the turn */
@@ -192,6 +193,7 @@ struct call {
 	uint8_t hung_said;          /* bit by state: it was in the log */
 	bool request_ended, response_started, response_ended;
 	uint64_t id, begun_ns;
+	uint32_t ticks[2]; /* messages of both lanes at the last two timing_ticks */
 
 	/* What the client was told. */
 	uint16_t http_status; /* 0 = no head yet */

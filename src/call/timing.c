@@ -1,4 +1,5 @@
 #include "call/timing.h"
+#include "base/clock.h"
 #include "call/labels.h"
 
 /* Only the first of a turn's messages has waited: the others' gap is below the resolution. */
@@ -55,4 +56,27 @@ void timing_admitted(struct call *c, enum lane_id lane, uint32_t bytes)
 	l->mark_count = (uint8_t)(l->mark_count - passed);
 	for (unsigned i = 0; i < l->mark_count; i++)
 		l->marks[i] = l->marks[i + passed];
+}
+
+/* ---- rates ---- */
+
+static uint32_t messages_of(const struct call *c)
+{
+	return (uint32_t)(c->lanes[LANE_REQUEST].messages + c->lanes[LANE_RESPONSE].messages);
+}
+
+void timing_tick(struct call *c)
+{
+	c->ticks[0] = c->ticks[1];
+	c->ticks[1] = messages_of(c);
+}
+
+uint64_t timing_rate_milli(const struct call *c)
+{
+	uint64_t since = c->env->tick_ns[0] > c->begun_ns ? c->env->tick_ns[0] : c->begun_ns;
+	uint64_t window_ns = c->env->now_ns - since;
+	if (window_ns < NS_PER_SEC)
+		window_ns = NS_PER_SEC;
+	uint64_t messages = (uint32_t)(messages_of(c) - c->ticks[0]);
+	return messages * 1000 * NS_PER_MS / (window_ns / 1000);
 }

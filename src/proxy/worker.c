@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "call/labels.h"
 #include "call/stall.h"
+#include "call/timing.h"
 #include "proxy/accept.h"
 #include "proxy/front.h"
 #include "proxy/h2io.h"
@@ -16,6 +17,7 @@
 
 #define HEARTBEAT_MS  1000
 #define SLAB_KEEP     32
+#define TICK_NS       NS_PER_SEC
 #define STOP_LIMIT_NS (5 * NS_PER_SEC) /* from the end of grace to closing what is left */
 
 /* ---- life ---- */
@@ -283,21 +285,18 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* A quarter of the shortest time that a route gives, between 10 ms and 1 s. */
+/* A quarter of the shortest time that a route gives, between 10 ms and a tick. */
 static uint64_t watch_every(const struct config *config)
 {
-	uint64_t least = 0;
+	uint64_t least = 4 * TICK_NS;
 	for (uint32_t i = 0; i < config->route_count; i++) {
 		const uint64_t after[] = {
 			config->routes[i].stalled_after_ns, config->routes[i].silent_after_ns};
 		for (int j = 0; j < 2; j++)
 			if (after[j])
-				least = least ? smaller(least, after[j]) : after[j];
+				least = smaller(least, after[j]);
 	}
-	if (least == 0)
-		return 0;
-	uint64_t every = smaller(least / 4, NS_PER_SEC);
-	return every > 10 * NS_PER_MS ? every : 10 * NS_PER_MS;
+	return least > 40 * NS_PER_MS ? least / 4 : 10 * NS_PER_MS;
 }
 
 int worker_install(struct worker *w, struct config *config, struct listener **listeners, uint32_t n)
@@ -308,8 +307,7 @@ int worker_install(struct worker *w, struct config *config, struct listener **li
 	list_push_back(&w->generations, &g->node);
 	w->current = g;
 	w->watch_every_ns = watch_every(config);
-	if (w->watch_every_ns)
-		wheel_arm(&w->loop.wheel, &w->watch_timer, w->loop.now_ns + w->watch_every_ns);
+	wheel_arm(&w->loop.wheel, &w->watch_timer, w->loop.now_ns + w->watch_every_ns);
 	LIST_FOR_EACH_SAFE (node, &w->listeners) {
 		struct worker_listener *wl = CONTAINER_OF(node, struct worker_listener, node);
 		if (!contains(listeners, n, wl->listener))
@@ -383,8 +381,12 @@ static void on_watch(struct timer *t, uint64_t now_ns)
 {
 	struct worker *w = CONTAINER_OF(t, struct worker, watch_timer);
 	front_each_call(w, call_watch);
-	if (w->watch_every_ns)
-		wheel_arm(&w->loop.wheel, &w->watch_timer, now_ns + w->watch_every_ns);
+	if (now_ns - w->env.tick_ns[1] >= TICK_NS) {
+		w->env.tick_ns[0] = w->env.tick_ns[1];
+		w->env.tick_ns[1] = now_ns;
+		front_each_call(w, timing_tick);
+	}
+	wheel_arm(&w->loop.wheel, &w->watch_timer, now_ns + w->watch_every_ns);
 }
 
 bool worker_refuses_streams(const struct worker *w)

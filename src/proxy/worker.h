@@ -70,7 +70,7 @@ struct worker {
 	bool draining, grace_over;
 	bool listeners_ended; /* one of `listeners` may be due for reap */
 	struct timer grace_timer, blocked_timer, watch_timer;
-	uint64_t watch_every_ns; /* how often calls are judged; 0 = no route asks for it */
+	uint64_t watch_every_ns; /* how often calls are judged */
 	int spare_fd; /* closed and reopened to turn connections away when descriptors run out */
 	void (*stopped)(
 		struct worker *w); /* on its own thread, when its loop has ended; may be NULL */
