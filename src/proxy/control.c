@@ -358,6 +358,8 @@ static int make_workers(struct control *c, const struct control_setup *setup)
 	if (!c->worker)
 		return ERR_NOMEM;
 	c->worker->stopped_arg = c;
+	c->gathers.box = &c->worker->box;
+	c->gathers.wheel = &c->worker->loop.wheel;
 	return 0;
 }
 

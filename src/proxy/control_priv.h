@@ -1,10 +1,12 @@
-/* control_priv.h - what control.c and hooks.c share. */
+/* control_priv.h - the control thread, as its own files see it: control.c, hooks.c and the views.
+ */
 #ifndef WEIR_PROXY_CONTROL_PRIV_H
 #define WEIR_PROXY_CONTROL_PRIV_H
 #include <signal.h>
 #include "base/mailbox.h"
 #include "net/loop.h"
 #include "proxy/control.h"
+#include "proxy/gather.h"
 #include "proxy/outputs.h"
 #include "proxy/worker.h"
 
@@ -24,5 +26,10 @@ struct control {
 	sigset_t old_mask;
 	bool draining;
 	struct letter *gone; /* one for each worker: its thread has ended */
+	struct gather_home gathers;
 };
+
+/* Asks every worker; the answer is there after half a second at the latest. ERR_LIMIT, ERR_NOMEM.
+ */
+int control_gather(struct control *c, const struct gather_ops *ops, void *question) MUST_USE;
 #endif

@@ -12,6 +12,7 @@
 #include "proxy/link.h"
 #include "proxy/route.h"
 #include "proxy/upstream.h"
+#include "proxy/walk.h"
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 _Static_assert(
@@ -32,6 +33,7 @@ static void stream_let_go(struct call *c)
 	h2_stream_set_user(s, NULL);
 	h2_stream_release(s);
 	h2io_dirty(&f->io);
+	walk_gone(f->io.worker, &c->node);
 	list_remove(&c->node);
 	call_front_done(c);
 }
@@ -411,13 +413,26 @@ void front_each_call(struct worker *w, void (*visit)(struct call *c))
 	}
 }
 
+struct list *front_calls(struct h2io *io)
+{
+	return link_is(io) ? NULL : &front_of(io)->calls;
+}
+
+const struct h2io *front_stream(const struct call *c, struct h2_stream_info *out)
+{
+	if (c->front != &stream_front || !c->front_state)
+		return NULL;
+	h2_stream_inspect(c->front_state, out);
+	struct front *f = h2_conn_user(h2_stream_conn(c->front_state));
+	return &f->io;
+}
+
 /* ---- memory ---- */
 
 static uint64_t queued_of(const struct call *c)
 {
 	struct h2_stream_info info = {0};
-	if (c->front == &stream_front && c->front_state)
-		h2_stream_inspect(c->front_state, &info);
+	front_stream(c, &info);
 	return info.queued_bytes + (c->terminus == &upstream_terminus ? upstream_queued(c) : 0);
 }
 

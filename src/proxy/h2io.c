@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "base/assert.h"
 #include "base/clock.h"
+#include "proxy/walk.h"
 #include "proxy/worker.h"
 
 #define LINGER_NS     (1 * NS_PER_SEC)
@@ -67,6 +68,7 @@ int h2io_init(struct h2io *io, struct worker *w, const struct h2io_ops *ops, int
 	list_init(&io->all);
 	timer_init(&io->timer, on_linger_end);
 	io->opened_ns = w->loop.now_ns;
+	io->id = ++w->ios_begun;
 	const char *labels[] = {side, name};
 	io->series = metrics_series(w->env.metrics, GROUP_CONNECTION, labels);
 	if (loop_add(&w->loop, &io->watch, fd) != 0) {
@@ -101,6 +103,7 @@ void h2io_close(struct h2io *io, enum close_reason reason)
 	close(fd);
 	list_remove(&io->dirty);
 	list_remove(&io->again);
+	walk_gone(w, &io->all);
 	list_remove(&io->all);
 	list_push_back(&w->dead, &io->all);
 	series_add(worker_closed_series(w, io->side, io->name, close_reason_label(io->reason)),

@@ -88,6 +88,7 @@ struct h2io {
 	enum close_reason reason;
 	int sys_errno; /* with CLOSED_RESET: what the kernel said */
 	uint64_t opened_ns, calls;
+	uint64_t id; /* in its worker */
 	bool readable, writable, hangup; /* as epoll reported */
 	bool counted;                    /* in CONNECTIONS_OPEN */
 	bool finishing;                  /* close once the output is written */

@@ -7,21 +7,8 @@
 #include "base/mem.h"
 #include "proxy/control_priv.h"
 
-#define REFRESH_WAIT_NS (500 * NS_PER_MS) /* then a page shows what is there */
-#define BEAT_LIMIT_NS   (10 * NS_PER_SEC) /* a worker whose turn takes longer is not alive */
-
-struct refresh {
-	struct timer timer; /* the deadline */
-	struct control *control;
-	void (*done)(void *ctx); /* NULL: told already */
-	void *ctx;
-	uint32_t missing;
-};
-
-struct refresh_letter {
-	struct letter letter;
-	struct refresh *refresh;
-};
+#define GATHER_WAIT_NS (500 * NS_PER_MS) /* then a page shows what is there */
+#define BEAT_LIMIT_NS  (10 * NS_PER_SEC) /* a worker whose turn takes longer is not alive */
 
 static void publish_process(struct control *c)
 {
@@ -48,70 +35,63 @@ static void publish_process(struct control *c)
 	series_set(p, M_MEMORY_HELD, shared_held_bytes(c->shared));
 }
 
-static void tell(struct refresh *r)
+/* ---- asking the workers ---- */
+
+/* They live as long as the control thread's own mailbox. */
+int control_gather(struct control *c, const struct gather_ops *ops, void *question)
 {
-	void (*done)(void *) = r->done;
-	r->done = NULL;
-	wheel_cancel(&r->control->worker->loop.wheel, &r->timer);
+	struct mailbox *boxes[SHARED_THREADS_MAX];
+	for (uint32_t i = 0; i < c->started; i++)
+		boxes[i] = &c->workers[i]->box;
+	struct loop *loop = &c->worker->loop;
+	return gather_begin(
+		&c->gathers, ops, question, boxes, c->started, loop->now_ns + GATHER_WAIT_NS);
+}
+
+struct refresh {
+	struct control *control;
+	void (*done)(void *ctx);
+	void *ctx;
+};
+
+static bool publish_there(void *worker, const void *question, void *part)
+{
+	worker_publish(worker);
+	return true;
+}
+
+static void publish_here(struct refresh *r)
+{
 	worker_publish(r->control->worker);
 	publish_process(r->control);
 	outputs_publish(r->control->sinks, r->control->worker->env.metrics);
-	if (done)
-		done(r->ctx);
+	r->done(r->ctx);
 }
 
-static void on_refresh_deadline(struct timer *t, uint64_t now_ns)
+static void published(void *question, const struct gather *g)
 {
-	tell(CONTAINER_OF(t, struct refresh, timer));
+	publish_here(question);
 }
 
-static void open_refreshed(struct letter *l, void *owner)
+static void no_part(void *question, void *part)
 {
-	struct refresh_letter *rl = CONTAINER_OF(l, struct refresh_letter, letter);
-	struct refresh *r = rl->refresh;
-	mem_free(rl);
-	if (--r->missing > 0)
-		return;
-	if (r->done)
-		tell(r);
-	mem_free(r);
 }
 
-static void open_publish(struct letter *l, void *owner)
-{
-	struct refresh_letter *rl = CONTAINER_OF(l, struct refresh_letter, letter);
-	worker_publish(owner);
-	l->open = open_refreshed;
-	worker_post(rl->refresh->control->worker, l);
-}
+static const struct gather_ops refresh_ops = {
+	.collect = publish_there,
+	.merge = no_part,
+	.done = published,
+	.drop_question = mem_free,
+};
 
 void control_refresh(void *arg, void (*done)(void *ctx), void *ctx)
 {
-	struct control *c = arg;
-	struct refresh *r = mem_zalloc(sizeof(*r));
-	if (!r) {
-		done(ctx);
+	struct refresh here = {arg, done, ctx};
+	struct refresh *r = mem_dup(&here, sizeof(here));
+	if (r && control_gather(arg, &refresh_ops, r) == 0)
 		return;
-	}
-	r->control = c;
-	r->done = done;
-	r->ctx = ctx;
-	r->missing = 1; /* this function's own share, until all letters are out */
-	timer_init(&r->timer, on_refresh_deadline);
-	for (uint32_t i = 0; i < c->started; i++) {
-		struct refresh_letter *rl = mem_zalloc(sizeof(*rl));
-		if (!rl)
-			continue;
-		rl->letter.open = open_publish;
-		rl->refresh = r;
-		r->missing++;
-		worker_post(c->workers[i], &rl->letter);
-	}
-	wheel_arm(&c->worker->loop.wheel, &r->timer, c->worker->loop.now_ns + REFRESH_WAIT_NS);
-	if (--r->missing == 0) {
-		tell(r);
-		mem_free(r);
-	}
+	mem_free(r);
+	publish_here(&here); /* what is there */
 }
 
 struct config *control_config(void *arg)

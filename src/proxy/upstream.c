@@ -335,6 +335,15 @@ uint64_t upstream_queued(const struct call *c)
 	return info.queued_bytes + u->held_len;
 }
 
+const struct h2io *upstream_stream(const struct call *c, struct h2_stream_info *out)
+{
+	const struct upstream *u = upstream_of(c);
+	if (c->terminus != &upstream_terminus || c->terminus_done || !u->stream)
+		return NULL;
+	h2_stream_inspect(u->stream, out);
+	return &u->link->io;
+}
+
 /* ---- no route ---- */
 
 static int nowhere_open(struct call *c)

@@ -40,6 +40,8 @@ struct upstream {
 extern const struct call_terminus upstream_terminus;
 extern const struct call_terminus nowhere_terminus; /* no route matched: says so */
 uint64_t upstream_queued(const struct call *c);     /* request bytes held or queued */
+/* The stream of its attempt, and the connection it is on. NULL: it has none (yet, or any more). */
+const struct h2io *upstream_stream(const struct call *c, struct h2_stream_info *out);
 
 /* From the link. */
 void upstream_start(

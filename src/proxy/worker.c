@@ -41,6 +41,7 @@ static void init_lists(struct worker *w)
 	list_init(&w->listeners);
 	list_init(&w->generations);
 	list_init(&w->pools);
+	list_init(&w->walks);
 	timer_init(&w->grace_timer, on_grace_end);
 	timer_init(&w->blocked_timer, on_blocked_check);
 	timer_init(&w->watch_timer, on_watch);
