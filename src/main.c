@@ -23,6 +23,10 @@ static int run(const struct run_options *options)
 	struct control *control = control_create(&setup);
 	if (!control)
 		return 1;
+	const struct introspect views[] = {
+		{&view_streams, control},
+		{NULL, NULL},
+	};
 	struct admin_hooks hooks = {
 		.arg = control,
 		.refresh = control_refresh,
@@ -31,6 +35,7 @@ static int run(const struct run_options *options)
 		.ready = control_ready,
 		.live = control_live,
 		.drain = control_drain,
+		.views = views,
 	};
 	admin_init(&hooks);
 	int code = control_run(control);

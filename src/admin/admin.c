@@ -6,17 +6,19 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/query.h"
 
 #define PIECE_BYTES  65536u
 #define WINDOW_BYTES 262144u /* pushed and not yet credited */
+#define TEXT         "text/plain; charset=utf-8"
 
 static const struct admin_hooks *hooks;
 
 /* A page on its way. */
 struct answer {
-	struct call *call; /* NULL: it ended while /metrics was being refreshed */
+	struct call *call; /* NULL: it ended while others were at work for it */
 	enum metrics_format format;
-	bool refreshing;
+	bool waiting;        /* for them */
 	struct slice rest;   /* not pushed yet */
 	uint32_t uncredited; /* bytes */
 };
@@ -113,7 +115,7 @@ static void answer_text(struct answer *a, const char *status, const char *allow,
 	char line[256];
 	int n = snprintf(line, sizeof line, "%s\n", text);
 	size_t len = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-	answer_with(a, status, "text/plain; charset=utf-8", allow, line, len);
+	answer_with(a, status, TEXT, allow, line, len);
 }
 
 static void answer_buf(struct answer *a, const char *type, struct buf *page)
@@ -135,7 +137,7 @@ static void refreshed(void *ctx)
 		mem_free(a);
 		return;
 	}
-	a->refreshing = false;
+	a->waiting = false;
 	buf_init(&page);
 	metrics_render(hooks->metrics, a->format, &page);
 	answer_buf(a, metrics_content_type(a->format), &page);
@@ -143,7 +145,7 @@ static void refreshed(void *ctx)
 
 static void answer_metrics(struct answer *a)
 {
-	a->refreshing = true;
+	a->waiting = true;
 	hooks->refresh(hooks->arg, refreshed, a);
 }
 
@@ -186,6 +188,41 @@ static void answer_drain(struct answer *a)
 	hooks->drain(hooks->arg);
 }
 
+/* ---- views: pages of other rooms ---- */
+
+static void viewed(void *ctx, struct buf *json)
+{
+	struct answer *a = ctx;
+	if (!a->call) {
+		mem_free(a);
+		return;
+	}
+	a->waiting = false;
+	if (!json) {
+		answer_text(a, "503", NULL, "too much is being asked at once; come again");
+		return;
+	}
+	buf_char(json, '\n');
+	answer_buf(a, "application/json", json);
+}
+
+static void answer_view(struct answer *a, const struct introspect *view)
+{
+	struct query query;
+	struct buf why;
+	buf_init(&why);
+	if (query_parse(&query, view->page->keys, a->call->path, &why) == 0) {
+		a->waiting = true;
+		view->page->ask(view->arg, &query, viewed, a);
+	} else if (!why.failed) {
+		buf_char(&why, '\n');
+		answer_with(a, "400", TEXT, NULL, why.bytes, why.len);
+	} else {
+		call_fail(a->call, REASON_NO_MEMORY, "no memory for this page");
+	}
+	buf_fini(&why);
+}
+
 static void answer_index(struct answer *a);
 
 #define READ "GET, HEAD"
@@ -201,6 +238,11 @@ static const struct page pages[] = {
 };
 #define PAGES (sizeof pages / sizeof *pages)
 
+static void list_page(struct buf *page, const char *path, const char *title)
+{
+	buf_fmt(page, "<li><a href=\"%s\">%s</a> - %s</li>\n", path, path, title);
+}
+
 static void answer_index(struct answer *a)
 {
 	struct buf page;
@@ -210,26 +252,41 @@ static void answer_index(struct answer *a)
 		       "<body><h1>Weir " WEIR_VERSION "</h1>\n<ul>\n");
 	for (size_t i = 0; i < PAGES; i++)
 		if (pages[i].title)
-			buf_fmt(&page, "<li><a href=\"%s\">%s</a> - %s</li>\n", pages[i].path,
-				pages[i].path, pages[i].title);
+			list_page(&page, pages[i].path, pages[i].title);
+	for (const struct introspect *v = hooks->views; v && v->page; v++)
+		list_page(&page, v->page->path, v->page->title);
 	buf_str(&page, "</ul></body></html>\n");
 	answer_buf(a, "text/html; charset=utf-8", &page);
 }
 
 /* ---- the terminus ---- */
 
-static const struct page *find_page(const char *path)
+/* Up to a query. */
+static bool same_path(const char *path, const char *page)
 {
 	size_t len = strcspn(path, "?");
+	return len == strlen(page) && !memcmp(path, page, len);
+}
+
+static const struct page *find_page(const char *path)
+{
 	for (size_t i = 0; i < PAGES; i++)
-		if (len == strlen(pages[i].path) && !memcmp(path, pages[i].path, len))
+		if (same_path(path, pages[i].path))
 			return &pages[i];
 	return NULL;
 }
 
-static bool method_is_allowed(const struct call *c, const struct page *p)
+static const struct introspect *find_view(const char *path)
 {
-	if (p->methods[0] == 'P')
+	for (const struct introspect *v = hooks->views; v && v->page; v++)
+		if (same_path(path, v->page->path))
+			return v;
+	return NULL;
+}
+
+static bool method_is_allowed(const struct call *c, const char *methods)
+{
+	if (methods[0] == 'P')
 		return !strcmp(c->method, "POST");
 	return !strcmp(c->method, "GET") || c->is_head;
 }
@@ -248,9 +305,11 @@ static bool is_foreign(const struct call *c, const struct fields *head)
 static void begin(struct call *c, const struct fields *head)
 {
 	const struct page *p = find_page(c->path);
-	struct answer *a = p ? mem_zalloc(sizeof *a) : NULL;
+	const struct introspect *view = p ? NULL : find_view(c->path);
+	const char *methods = p ? p->methods : READ;
+	struct answer *a = p || view ? mem_zalloc(sizeof *a) : NULL;
 	if (!a) {
-		if (p)
+		if (p || view)
 			call_fail(c, REASON_NO_MEMORY, "no memory for this page");
 		else
 			call_fail(c, REASON_ADMIN_NOT_FOUND,
@@ -260,12 +319,14 @@ static void begin(struct call *c, const struct fields *head)
 	a->call = c;
 	a->format = accept_metrics_format(head);
 	c->terminus_state = a;
-	if (!method_is_allowed(c, p))
-		answer_text(a, "405", p->methods, "this page does not know that method");
+	if (!method_is_allowed(c, methods))
+		answer_text(a, "405", methods, "this page does not know that method");
 	else if (is_foreign(c, head))
 		answer_text(a, "403", NULL, "refused to a web page of another origin");
-	else
+	else if (p)
 		p->answer(a);
+	else
+		answer_view(a, view);
 }
 
 static int admin_open(struct call *c)
@@ -297,8 +358,8 @@ static void admin_abort(struct call *c)
 {
 	struct answer *a = c->terminus_state;
 	c->terminus_state = NULL;
-	if (a && a->refreshing) {
-		a->call = NULL; /* refreshed() frees it */
+	if (a && a->waiting) {
+		a->call = NULL; /* refreshed() or viewed() frees it */
 	} else if (a) {
 		slice_drop(&a->rest);
 		mem_free(a);

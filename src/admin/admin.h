@@ -6,10 +6,12 @@
  *   GET /live, /ready   200, or 503 and why; also as /healthz/live and /healthz/ready
  *   GET /config         the YAML as it was loaded, below a comment with its generation
  *   POST /drain         202, then begins to drain. Refused (403) for web pages of another origin
+ *   GET /...            the views that main hands over: JSON about what is alive. A query that they
+ *                       do not know is a 400 that lists what they do
  *
- * HEAD goes wherever GET does, other methods get 405. /metrics waits for `refresh`; its call may
- * end meanwhile. Pages leave in pieces, as the front's credit comes back. Content of requests is
- * ignored.
+ * HEAD goes wherever GET does, other methods get 405. /metrics waits for `refresh`, a view for its
+ * rows; the call may end meanwhile. Pages leave in pieces, as the front's credit comes back.
+ * Content of requests is ignored.
  *
  * Owner: main. Threads: control only. Errors: without memory a call ends in 503. */
 #ifndef WEIR_ADMIN_ADMIN_H
@@ -19,6 +21,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "call/call.h"
+#include "metrics/introspect.h"
 #include "metrics/metrics.h"
 
 struct admin_hooks {
@@ -31,6 +34,7 @@ struct admin_hooks {
 	bool (*ready)(void *arg, const char **why); /* false while starting or draining */
 	bool (*live)(void *arg, const char **why);  /* false when a worker's heartbeat is old */
 	void (*drain)(void *arg);                   /* POST /drain */
+	const struct introspect *views;             /* JSON pages of other rooms; may be NULL */
 };
 
 extern const struct call_terminus admin_terminus;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include "call/call.h"
 #include "config/config.h"
+#include "metrics/introspect.h"
 #include "metrics/metrics.h"
 
 struct control;
@@ -33,4 +34,6 @@ bool control_ready(void *arg, const char **why);
 bool control_live(void *arg, const char **why);
 void control_drain(void *arg);
 struct metrics *control_metrics(struct control *c);
+/* Pages about what is alive; `arg` is the control. */
+extern const struct introspect_page view_streams;
 #endif
