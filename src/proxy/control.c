@@ -176,6 +176,7 @@ static int install_everywhere(struct control *c)
 	install_here(c->worker, c->config, c->listeners, c->listener_count);
 	series_set(c->worker->process, M_CONFIG_GENERATION, c->config->generation);
 	series_set(c->worker->process, M_MEMORY_LIMIT, c->config->limits.memory_bytes);
+	series_set(c->worker->process, M_DRAIN_GRACE, c->config->drain_grace_ns);
 	return 0;
 }
 
@@ -265,6 +266,7 @@ void control_drain(void *arg)
 	c->draining = true;
 	atomic_store_explicit(&c->shared->draining, true, memory_order_relaxed);
 	series_set(c->worker->process, M_DRAINING, 1);
+	series_set(c->worker->process, M_DRAIN_START, clock_wall_ns());
 	log_line(LOG_INFO, "draining", NULL);
 	for (uint32_t i = 0; i < c->listener_count; i++) {
 		if (!c->listeners[i]->admin)

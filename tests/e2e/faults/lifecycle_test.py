@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from kit import Baseline, Peer, Weir, eventually, free_port, one_route, weir_binary  # noqa: E402
@@ -248,6 +249,8 @@ def a_drain_waits_for_open_streams_and_ends_when_they_do(how):
         chats = [client.chat() for _ in range(5)]
         for c in chats:
             c.turn()
+        check_eq(weir.metrics().sum("weir_drain_start_time_seconds"), 0)
+        before = time.time()
         if how == "POST /drain":
             status, _ = weir.get("/drain", method="POST")
             check(200 <= status < 300, f"POST /drain answers {status}")
@@ -255,7 +258,10 @@ def a_drain_waits_for_open_streams_and_ends_when_they_do(how):
             weir.signal(getattr(signal, how))
         eventually(lambda: weir.get("/ready")[0] == 503, "/ready failing")
         check_eq(weir.get("/live")[0], 200, "/live while draining")
-        check_eq(weir.metrics().sum("weir_draining"), 1)
+        m = weir.metrics()
+        check_eq(m.sum("weir_draining"), 1)
+        check_eq(m.sum("weir_drain_grace_seconds"), 60)
+        check(before - 1 <= m.sum("weir_drain_start_time_seconds") <= time.time(), "begin of the drain")
         for c in chats:
             c.turn()
         for c in chats[1:]:
