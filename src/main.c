@@ -4,11 +4,13 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "filter/count.h"
+#include "filter/sample.h"
 #include "proxy/control.h"
 
 /* The order in which a request passes them; a response passes them the other way. */
 static const struct call_filter *const filters[] = {
 	&filter_count,
+	&filter_sample,
 	NULL,
 };
 

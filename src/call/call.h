@@ -158,6 +158,7 @@ struct call_env {
 	uint64_t started, completed;              /* the books: started = completed + active */
 	const struct call_filter *const *filters; /* NULL-terminated, in reading order */
 	void *worker;                             /* struct worker, for termini and fronts */
+	struct sampler *sampler;                  /* filter/sample.h; NULL: never asked for */
 	struct sink_producer outputs;             /* records of this turn */
 };
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "call/labels.h"
 #include "call/stall.h"
+#include "filter/sample.h"
 #include "call/timing.h"
 #include "proxy/accept.h"
 #include "proxy/front.h"
@@ -118,6 +119,7 @@ void worker_destroy(struct worker *w)
 		pool_destroy(CONTAINER_OF(n, struct pool, node));
 	LIST_FOR_EACH_SAFE (n, &w->listeners)
 		accept_drop(CONTAINER_OF(n, struct worker_listener, node));
+	sampler_destroy(&w->env);
 	call_env_fini(&w->env);
 	loop_del(&w->loop, &w->box_watch);
 	mailbox_run(&w->box, w);
@@ -302,7 +304,7 @@ static uint64_t watch_every(const struct config *config)
 
 int worker_install(struct worker *w, struct config *config, struct listener **listeners, uint32_t n)
 {
-	struct generation *g = make_generation(w, config);
+	struct generation *g = sampler_install(&w->env, config) ? NULL : make_generation(w, config);
 	if (!g)
 		return ERR_NOMEM;
 	list_push_back(&w->generations, &g->node);
@@ -405,4 +407,5 @@ struct series *worker_closed_series(
 void worker_publish(struct worker *w)
 {
 	publish_books(w);
+	sampler_publish(&w->env, w->series);
 }

@@ -1,0 +1,456 @@
+#include "filter/sample.h"
+#include "base/assert.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "call/match.h"
+#include "call/stall.h"
+#include "filter/sample_cut.h"
+#include "filter/sample_ring.h"
+#include "shared/sink.h"
+
+/* Of each `every` messages in a row, `left` are to come; the one with `pick` behind it is taken. */
+struct turn {
+	uint32_t left, pick;
+};
+
+/* What lasts longer than a route's configuration. */
+struct route_turns {
+	struct turn lanes[2];
+};
+
+struct sampler {
+	struct strmap routes; /* by name: struct route_turns */
+	struct sample_ring ring;
+	uint64_t taking_bytes; /* beginnings of messages under way; at most ring.cap */
+	struct buf record, line;
+};
+
+/* A chosen message that is under way. */
+struct taking {
+	uint32_t size; /* as announced */
+	bool compressed;
+	uint32_t len, cap;
+	char bytes[];
+};
+
+struct lane {
+	struct sample_cut cut;
+	uint64_t messages; /* begun */
+	struct taking *taking;
+};
+
+struct sampled {
+	struct route_turns *turns; /* NULL: no memory */
+	struct sample_text metadata;
+	bool metadata_cut;
+	bool whole; /* by header: every message */
+	uint8_t wire;
+	struct lane lanes[2];
+};
+
+/* ---- counting what became of samples ---- */
+
+static void count_dropped(struct call *c, const char *reason)
+{
+	const char *labels[] = {reason};
+	series_add(
+		metrics_series(c->env->metrics, GROUP_SAMPLE_DROP, labels), M_SAMPLES_DROPPED, 1);
+}
+
+static void count_taken(struct call *c, enum lane_id id)
+{
+	const char *labels[] = {c->route->name, lane_direction(id)};
+	series_add(metrics_series(c->env->metrics, GROUP_SAMPLE, labels), M_SAMPLES, 1);
+}
+
+/* ---- metadata ---- */
+
+static bool is_named(const struct field *f, const char *name)
+{
+	return f->name_len == strlen(name) && !memcmp(f->name, name, f->name_len);
+}
+
+/* Fields that came as never to be indexed are secrets (RFC 7541 section 7.1.3). */
+static bool is_secret(const struct config_sampling *config, const struct field *f)
+{
+	static const char *const always[] = {
+		"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"};
+	bool found = f->flags & FIELD_NEVER_INDEX;
+	for (size_t i = 0; !found && i < sizeof always / sizeof *always; i++)
+		found = is_named(f, always[i]);
+	for (uint32_t i = 0; !found && i < config->redact_count; i++)
+		found = is_named(f, config->redact[i]);
+	return found;
+}
+
+/* Pseudo-headers are left out: a path may hold secrets, and service and method stand elsewhere. */
+static void keep_metadata(struct call *c, struct sampled *s)
+{
+	struct buf *scratch = &c->env->sampler->record;
+	buf_clear(scratch);
+	for (uint32_t i = 0; i < c->head->count; i++) {
+		const struct field *f = &c->head->list[i];
+		struct sample_field kept = {{f->name, f->name_len}, {f->value, f->value_len}};
+		size_t before = scratch->len;
+		if (f->name_len == 0 || f->name[0] == ':')
+			continue;
+		if (is_secret(&c->config->sampling, f))
+			kept.value = (struct sample_text){NULL, 0};
+		if (kept.name.len + kept.value.len <= SAMPLE_METADATA_BYTES)
+			sample_field_encode(scratch, &kept);
+		else
+			s->metadata_cut = true;
+		if (scratch->len > SAMPLE_METADATA_BYTES) {
+			scratch->len = before;
+			s->metadata_cut = true;
+		}
+	}
+	if (!scratch->len && !scratch->failed)
+		return;
+	s->metadata.at =
+		scratch->failed ? NULL : arena_dup(&c->arena, scratch->bytes, scratch->len);
+	s->metadata.len = s->metadata.at ? scratch->len : 0;
+	s->metadata_cut |= !s->metadata.at; /* no memory */
+}
+
+/* ---- taking ---- */
+
+static bool is_chosen(struct call *c, struct sampled *s, enum lane_id id)
+{
+	uint32_t every = c->route->sample.every;
+	struct turn *t = &s->turns->lanes[id];
+	if (s->whole || every == 0 || !s->turns)
+		return s->whole;
+	if (t->left == 0 || t->left > every)
+		*t = (struct turn){every, (uint32_t)rand_below(c->env->rand, every)};
+	return --t->left == t->pick;
+}
+
+static struct taking *take(struct call *c, const struct sampled *s, const struct sample_part *p)
+{
+	struct sampler *sampler = c->env->sampler;
+	uint32_t cap = c->route->sample.bytes;
+	bool announced = s->wire != GRPC_WIRE_CONNECT_UNARY;
+	if (announced && p->size < cap)
+		cap = p->size;
+	bool room = sampler->taking_bytes + cap + sizeof(struct taking) <= sampler->ring.cap;
+	struct taking *t = room ? mem_alloc(sizeof(*t) + cap) : NULL;
+	if (!t) {
+		count_dropped(c, "memory");
+		return NULL;
+	}
+	*t = (struct taking){.size = p->size, .compressed = p->compressed, .cap = cap};
+	sampler->taking_bytes += cap + sizeof(*t);
+	return t;
+}
+
+static void take_more(struct taking *t, const struct sample_part *p)
+{
+	uint32_t room = t->cap - t->len;
+	uint32_t n = p->len < room ? p->len : room;
+	if (n)
+		memcpy(t->bytes + t->len, p->at, n);
+	t->len += n;
+}
+
+/* ---- giving ---- */
+
+static struct sample_text at_most(const char *text, size_t most)
+{
+	return (struct sample_text){text, strnlen(text, most)};
+}
+
+static struct sample describe(
+	const struct call *c, const struct sampled *s, enum lane_id id, const struct taking *t)
+{
+	return (struct sample){
+		.time_ns = c->env->wall_ns,
+		.stream = c->id,
+		.listener = sample_text(c->listener ? c->listener->name : ""),
+		.route = sample_text(c->route->name),
+		.cluster = sample_text(c->cluster ? c->cluster->name : ""),
+		.service = at_most(c->grpc_service, SAMPLE_NAME_BYTES),
+		.method = at_most(c->grpc_method, SAMPLE_NAME_BYTES),
+		.direction = id == LANE_REQUEST ? SAMPLE_DIRECTION_SENT : SAMPLE_DIRECTION_RECEIVED,
+		.message = s->lanes[id].messages,
+		.size = t->size,
+		.compressed = t->compressed,
+		.payload = {t->bytes, t->len},
+		.metadata = s->metadata,
+		.metadata_cut = s->metadata_cut,
+	};
+}
+
+static void give_log(struct call *c, struct sampler *sampler, const struct sample *sample)
+{
+	struct jsonw j;
+	buf_clear(&sampler->line);
+	jsonw_begin(&j, &sampler->line);
+	jsonw_object(&j, NULL);
+	sample_json(&j, "sample", sample);
+	jsonw_end(&j);
+	buf_char(&sampler->line, '\n');
+	if (sampler->line.failed || !sink_put(c->config->sampling.log_sink, &c->env->outputs,
+					    sampler->line.bytes, sampler->line.len))
+		count_dropped(c, "log");
+}
+
+static void give(struct call *c, const struct sample *sample)
+{
+	struct sampler *sampler = c->env->sampler;
+	const struct buf *record = &sampler->record;
+	uint8_t outputs = c->route->sample.outputs;
+	buf_clear(&sampler->record);
+	sample_encode(&sampler->record, sample);
+	if (record->failed) {
+		count_dropped(c, "memory");
+		return;
+	}
+	if (outputs & SAMPLE_TO_RING &&
+		sample_ring_put(&sampler->ring, record->bytes, record->len) != 0)
+		count_dropped(c, "memory");
+	if (outputs & SAMPLE_TO_FILE && !sink_put(c->config->sampling.file_sink, &c->env->outputs,
+						record->bytes, record->len))
+		count_dropped(c, "file");
+	if (outputs & SAMPLE_TO_LOG)
+		give_log(c, sampler, sample);
+}
+
+static void let_go(struct call *c, struct lane *l)
+{
+	c->env->sampler->taking_bytes -= l->taking->cap + sizeof(*l->taking);
+	mem_free(l->taking);
+	l->taking = NULL;
+}
+
+static void give_taken(struct call *c, struct sampled *s, enum lane_id id, bool cut)
+{
+	struct lane *l = &s->lanes[id];
+	struct sample sample = describe(c, s, id, l->taking);
+	sample.cut = cut;
+	give(c, &sample);
+	count_taken(c, id);
+	let_go(c, l);
+}
+
+/* ---- the filter ---- */
+
+static bool wants(const struct call *c)
+{
+	const struct config_sample *s = c->route ? &c->route->sample : NULL;
+	if (!s || (!s->every && !s->header.name) || !c->env->sampler)
+		return false;
+	return grpc_wire_of_request(c->head) != GRPC_WIRE_NONE &&
+	       (s->every || match_header(&s->header, c->head));
+}
+
+static struct route_turns *turns_of(struct sampler *sampler, const char *route)
+{
+	size_t len = strlen(route);
+	struct route_turns *t = strmap_get(&sampler->routes, route, len);
+	if (t || !(t = mem_zalloc(sizeof(*t))))
+		return t;
+	if (strmap_put(&sampler->routes, route, len, t) == 0)
+		return t;
+	mem_free(t);
+	return NULL;
+}
+
+/* Connect's unary messages have no envelope that says so. */
+static bool is_encoded(const struct fields *head)
+{
+	const struct field *f = fields_get(head, TOKEN_CONTENT_ENCODING);
+	return f && !field_is(f, "identity");
+}
+
+static int on_open(struct call *c, void *state)
+{
+	struct sampled *s = state;
+	const struct config_sample *config = &c->route->sample;
+	s->wire = (uint8_t)grpc_wire_of_request(c->head);
+	s->whole = config->header.name && match_header(&config->header, c->head);
+	if (config->lanes & SAMPLE_SENT)
+		sample_cut_init(
+			&s->lanes[LANE_REQUEST].cut, (enum grpc_wire)s->wire, is_encoded(c->head));
+	s->turns = turns_of(c->env->sampler, c->route->name);
+	keep_metadata(c, s);
+	return 0;
+}
+
+static void on_part(struct call *c, struct sampled *s, enum lane_id id, const struct sample_part *p)
+{
+	struct lane *l = &s->lanes[id];
+	if (p->begins) {
+		l->messages++;
+		if (is_chosen(c, s, id))
+			l->taking = take(c, s, p);
+	}
+	if (!l->taking)
+		return;
+	take_more(l->taking, p);
+	if (!p->ends)
+		return;
+	l->taking->size = p->size;
+	give_taken(c, s, id, false);
+}
+
+static void on_data(struct call *c, struct sampled *s, enum lane_id id, const struct slice *data)
+{
+	struct sample_cut *cut = &s->lanes[id].cut;
+	struct sample_part part;
+	const uint8_t *at = data->at, *end = at + data->len;
+	if (data->len == 0 || cut->walk.wire == GRPC_WIRE_NONE)
+		return;
+	while (sample_cut_next(cut, &at, end, &part))
+		on_part(c, s, id, &part);
+}
+
+/* In the middle of a message: what there is of it is shown. */
+static void give_rest(struct call *c, struct sampled *s, enum lane_id id)
+{
+	struct lane *l = &s->lanes[id];
+	if (!l->taking)
+		return;
+	if (l->cut.walk.wire == GRPC_WIRE_CONNECT_UNARY)
+		l->taking->size = grpc_walker_pending(&l->cut.walk);
+	give_taken(c, s, id, true);
+}
+
+static void on_end(struct call *c, struct sampled *s, enum lane_id id)
+{
+	struct sample_part part;
+	if (sample_cut_finish(&s->lanes[id].cut, &part))
+		on_part(c, s, id, &part);
+	give_rest(c, s, id);
+	s->lanes[id].cut.walk.wire = GRPC_WIRE_NONE;
+}
+
+static bool on_request(struct call *c, void *state, struct event *ev)
+{
+	if (ev->kind == EVENT_DATA)
+		on_data(c, state, LANE_REQUEST, &ev->data);
+	if (ev->end)
+		on_end(c, state, LANE_REQUEST);
+	return true;
+}
+
+static bool on_response(struct call *c, void *state, struct event *ev)
+{
+	struct sampled *s = state;
+	if (ev->kind == EVENT_HEAD && c->route->sample.lanes & SAMPLE_RECEIVED)
+		sample_cut_init(&s->lanes[LANE_RESPONSE].cut,
+			grpc_wire_of_response((enum grpc_wire)s->wire, ev->fields),
+			is_encoded(ev->fields));
+	if (ev->kind == EVENT_DATA)
+		on_data(c, s, LANE_RESPONSE, &ev->data);
+	if (ev->end)
+		on_end(c, s, LANE_RESPONSE);
+	return true;
+}
+
+static void on_close(struct call *c, void *state)
+{
+	give_rest(c, state, LANE_REQUEST);
+	give_rest(c, state, LANE_RESPONSE);
+}
+
+const struct call_filter filter_sample = {
+	.name = "sample",
+	.state_bytes = sizeof(struct sampled),
+	.wants = wants,
+	.open = on_open,
+	.request = on_request,
+	.response = on_response,
+	.close = on_close,
+};
+
+/* ---- the worker's part ---- */
+
+static bool samples_anything(const struct config *config)
+{
+	for (uint32_t i = 0; i < config->route_count; i++)
+		if (config->routes[i].sample.outputs)
+			return true;
+	return false;
+}
+
+int sampler_install(struct call_env *env, const struct config *config)
+{
+	struct sampler *s = env->sampler;
+	if (s)
+		return sample_ring_resize(&s->ring, (size_t)config->sampling.ring_bytes);
+	if (!samples_anything(config))
+		return 0;
+	s = env->sampler = mem_zalloc(sizeof(*s));
+	if (!s)
+		return ERR_NOMEM;
+	strmap_init(&s->routes);
+	sample_ring_init(&s->ring, (size_t)config->sampling.ring_bytes);
+	buf_init(&s->record);
+	buf_init(&s->line);
+	return 0;
+}
+
+void sampler_destroy(struct call_env *env)
+{
+	struct sampler *s = env->sampler;
+	uint32_t it = 0;
+	const char *name;
+	size_t len;
+	void *turns;
+	if (!s)
+		return;
+	ASSERT(s->taking_bytes == 0);
+	while (strmap_next(&s->routes, &it, &name, &len, &turns))
+		mem_free(turns);
+	strmap_fini(&s->routes);
+	sample_ring_fini(&s->ring);
+	buf_fini(&s->record);
+	buf_fini(&s->line);
+	mem_free(s);
+	env->sampler = NULL;
+}
+
+void sampler_publish(const struct call_env *env, struct series *worker)
+{
+	if (!env->sampler)
+		return;
+	series_set(worker, M_SAMPLES_OVERWRITTEN, env->sampler->ring.overwritten);
+}
+
+/* The record at *at, without its length, in `into`, if the ring has one and it is of that route. */
+static bool next_of(const struct sample_ring *r, const char *route, uint64_t *at, struct buf *into)
+{
+	struct sample s;
+	for (;;) {
+		buf_clear(into);
+		if (!sample_ring_next(r, at, into) || into->failed)
+			return false;
+		if (!route)
+			return true;
+		if (sample_decode(into->bytes, into->len, &s) == 0 &&
+			s.route.len == strlen(route) && !memcmp(s.route.at, route, s.route.len))
+			return true;
+	}
+}
+
+void sampler_latest(const struct sampler *s, const char *route, uint32_t limit, struct buf *out)
+{
+	struct buf record;
+	uint64_t at, matching = 0;
+	if (!s || !s->ring.bytes)
+		return;
+	buf_init(&record);
+	for (at = s->ring.begin; next_of(&s->ring, route, &at, &record);)
+		matching++;
+	for (at = s->ring.begin; next_of(&s->ring, route, &at, &record); matching--) {
+		if (matching > limit)
+			continue;
+		uint8_t len[SAMPLE_LENGTH_BYTES] = {(uint8_t)(record.len >> 24),
+			(uint8_t)(record.len >> 16), (uint8_t)(record.len >> 8),
+			(uint8_t)record.len};
+		buf_add(out, len, sizeof len);
+		buf_add(out, record.bytes, record.len);
+	}
+	buf_fini(&record);
+}

@@ -1,0 +1,37 @@
+/* sample.h - the filter that takes samples of messages, and what each worker keeps for it.
+ *
+ *   calls of a route with `sample` -> parts of messages (sample_cut) -> at most B bytes of a chosen
+ *   message, copied as they pass -> one record (sample_record) -> ring, log, file
+ *
+ * What it does: chooses one message of each N of a route (direction and worker), at a random place
+ * among them, so that nothing periodic hides; or all messages of calls with a header; copies their
+ * beginnings, and the request's metadata with secrets left out. What it does not: hold, delay or
+ * change anything that passes; see calls of other routes, and calls that are not RPC, at all.
+ *
+ * The filter stands behind count, so requests above limits.message_bytes do not reach it.
+ *
+ * Owner: the worker, by call_env.sampler. Threads: its own; configurations give it its outputs.
+ * Errors: a sample that cannot be kept is dropped and counted (weir_samples_dropped_total), the
+ * call goes on. Limits: sampling.ring bytes of records, as much again of beginnings under way;
+ * SAMPLE_METADATA_BYTES, SAMPLE_NAME_BYTES. */
+#ifndef WEIR_FILTER_SAMPLE_H
+#define WEIR_FILTER_SAMPLE_H
+#include "call/call.h"
+
+#define SAMPLE_METADATA_BYTES 4096u /* of a request, encoded; the rest is left out and said so */
+#define SAMPLE_NAME_BYTES     255u  /* of a service or method */
+
+struct sampler;
+
+extern const struct call_filter filter_sample;
+
+/* With each configuration of a worker. Makes the sampler when a route is sampled; ERR_NOMEM. */
+int sampler_install(struct call_env *env, const struct config *config) MUST_USE;
+/* After the last call. */
+void sampler_destroy(struct call_env *env);
+/* GROUP_WORKER's metrics about it. */
+void sampler_publish(const struct call_env *env, struct series *worker);
+/* Appends the latest records of the ring to `out`, with their lengths, oldest first: at most
+ * `limit`, of `route` or (NULL) of all. NULL sampler: none. */
+void sampler_latest(const struct sampler *s, const char *route, uint32_t limit, struct buf *out);
+#endif

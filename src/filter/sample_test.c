@@ -1,0 +1,576 @@
+#include "filter/sample.h"
+#include <unistd.h>
+#include "base/rand.h"
+#include "filter/filter_kit.h"
+#include "filter/sample_record.h"
+#include "shared/sink.h"
+
+static const struct call_filter *const sampling_chain[] = {&filter_count, &filter_sample, NULL};
+static struct config_route route = {.name = "sampled"};
+static struct rand random_numbers;
+static struct sinks *sinks;
+static char file_path[] = "/tmp/weir-sample-test-XXXXXX",
+	    log_path[] = "/tmp/weir-sample-test-XXXXXX";
+
+static void make_path(char *path)
+{
+	memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+	int fd = mkstemp(path);
+	CHECK(fd >= 0);
+	close(fd);
+}
+
+static void begin(struct config_sample sample)
+{
+	world_init(1000);
+	rand_seed(&random_numbers, tap_seed());
+	route.sample = sample;
+	route.sample.lanes = sample.lanes ? sample.lanes : SAMPLE_SENT | SAMPLE_RECEIVED;
+	route.sample.outputs = sample.outputs ? sample.outputs : SAMPLE_TO_RING;
+	config.routes = &route;
+	config.route_count = 1;
+	config.sampling = (struct config_sampling){.ring_bytes = 128 << 10};
+	config.limits.message_bytes = 1 << 20;
+	env.filters = sampling_chain;
+	env.rand = &random_numbers;
+	env.wall_ns = 1700000000000000000;
+	CHECK_EQ(sampler_install(&env, &config), 0);
+}
+
+/* A file each in place of the log and of the file. */
+static void open_outputs(void)
+{
+	world_has_threads = true;
+	make_path(file_path);
+	make_path(log_path);
+	sinks = sinks_create();
+	config.sampling.file_sink = sink_open(sinks, file_path);
+	config.sampling.log_sink = sink_open(sinks, log_path);
+}
+
+/* What was put is in the files. */
+static void close_outputs(void)
+{
+	sink_flush(&env.outputs);
+	CHECK_EQ(sinks_destroy(sinks), 0);
+	sinks = NULL;
+}
+
+static void end(void)
+{
+	if (sinks)
+		close_outputs();
+	if (world_has_threads) {
+		unlink(file_path);
+		unlink(log_path);
+	}
+	sampler_destroy(&env);
+	config.routes = NULL;
+	config.route_count = 0;
+	world_fini();
+}
+
+/* ---- what the ring has ---- */
+
+static struct buf latest;
+#define SAMPLES_MAX 2048
+static struct sample samples[SAMPLES_MAX];
+static unsigned sample_count;
+
+static unsigned records_in(const char *bytes, size_t len)
+{
+	unsigned n = 0;
+	for (size_t at = 0; at < len;) {
+		int64_t size = sample_record_bytes(bytes + at, len - at);
+		CHECK(size >= SAMPLE_LENGTH_BYTES && n < SAMPLES_MAX);
+		if (size < SAMPLE_LENGTH_BYTES || n == SAMPLES_MAX)
+			break;
+		CHECK_EQ(sample_decode(bytes + at + 4, (size_t)size - 4, &samples[n++]), 0);
+		at += (size_t)size;
+	}
+	return n;
+}
+
+static unsigned look(void)
+{
+	buf_clear(&latest);
+	sampler_latest(env.sampler, NULL, UINT32_MAX, &latest);
+	return sample_count = records_in(latest.bytes, latest.len);
+}
+
+static void forget(void)
+{
+	buf_fini(&latest);
+}
+
+static bool is(struct sample_text t, const char *want)
+{
+	return t.len == strlen(want) && !memcmp(t.at, want, t.len);
+}
+
+static uint64_t taken(const char *direction)
+{
+	const char *labels[] = {"sampled", direction};
+	return metrics_read(metrics, M_SAMPLES, labels);
+}
+static uint64_t dropped(const char *reason)
+{
+	const char *labels[] = {reason};
+	return metrics_read(metrics, M_SAMPLES_DROPPED, labels);
+}
+
+/* ---- calls ---- */
+
+static struct call *sampled_call(void)
+{
+	return grpc_call(&route, "/a.B/C");
+}
+
+static size_t message(char *to, uint8_t flag, const void *payload, uint32_t len)
+{
+	const uint8_t prefix[] = {flag, (uint8_t)(len >> 24), (uint8_t)(len >> 16),
+		(uint8_t)(len >> 8), (uint8_t)len};
+	memcpy(to, prefix, 5);
+	if (len)
+		memcpy(to + 5, payload, len);
+	return 5 + len;
+}
+
+static void send_numbered(struct call *c, enum lane_id lane, unsigned from, unsigned n)
+{
+	for (unsigned i = from; i < from + n; i++) {
+		char bytes[64], text[32];
+		int len = snprintf(text, sizeof text, "message %u", i);
+		size_t size = message(bytes, 0, text, (uint32_t)len);
+		(lane == LANE_REQUEST ? request : response)(c, bytes, (uint32_t)size, false);
+	}
+}
+
+static void over(struct call *c)
+{
+	if (!c->response_ended)
+		response_status(c, "0");
+	finish(c);
+}
+
+/* ---- tests ---- */
+
+TEST(without_a_rule_no_call_has_the_filter_and_no_worker_a_sampler)
+{
+	begin((struct config_sample){.every = 1});
+	sampler_destroy(&env);
+	route.sample = (struct config_sample){0};
+	CHECK_EQ(sampler_install(&env, &config), 0);
+	CHECK(!env.sampler);
+	struct call *c = sampled_call();
+	CHECK_EQ(c->stage_count, 1);
+	over(c);
+	end();
+}
+
+TEST(calls_of_other_routes_and_calls_that_are_not_rpc_have_not_the_filter)
+{
+	begin((struct config_sample){.every = 1});
+	struct call *c = grpc_call(&named, "/a.B/C");
+	CHECK_EQ(c->stage_count, 1);
+	over(c);
+	c = call_with(&route, FIELDS(":method", "GET", ":path", "/x"), true);
+	CHECK_EQ(c->stage_count, 1);
+	over(c);
+	c = sampled_call();
+	CHECK_EQ(c->stage_count, 2);
+	over(c);
+	end();
+}
+
+TEST(a_sample_says_what_it_is_of)
+{
+	begin((struct config_sample){.every = 1, .bytes = 4});
+	struct call *c = sampled_call();
+	request(c, two, TWO_BYTES, false); /* "abc", and a compressed "z" */
+	response_head(c);
+	response(c, "\0\0\0\0\6abcdef\0\0\0\0\0", 16, false);
+	CHECK_EQ(look(), 4);
+	CHECK_EQ(samples[0].time_ns, 1700000000000000000);
+	CHECK_EQ(samples[0].stream, c->id);
+	CHECK(is(samples[0].listener, "in") && is(samples[0].route, "sampled"));
+	CHECK(is(samples[0].cluster, "up") && is(samples[0].service, "a.B"));
+	CHECK(is(samples[0].method, "C") && is(samples[0].payload, "abc"));
+	CHECK_EQ(samples[0].direction, SAMPLE_DIRECTION_SENT);
+	CHECK(samples[0].message == 1 && samples[0].size == 3 && !samples[0].compressed);
+	CHECK(samples[1].message == 2 && samples[1].size == 1 && samples[1].compressed);
+	CHECK(is(samples[1].payload, "z"));
+	CHECK_EQ(samples[2].direction, SAMPLE_DIRECTION_RECEIVED);
+	CHECK(samples[2].message == 1 && samples[2].size == 6 && is(samples[2].payload, "abcd"));
+	CHECK(samples[3].message == 2 && samples[3].size == 0 && is(samples[3].payload, ""));
+	CHECK_EQ(taken("sent"), 2);
+	CHECK_EQ(taken("received"), 2);
+	CHECK_EQ(served.data_bytes, TWO_BYTES);
+	CHECK_EQ(told.data_bytes, 16);
+	over(c);
+	forget();
+	end();
+}
+
+TEST(a_message_in_any_pieces_is_sampled_the_same)
+{
+	char bytes[600], payload[500];
+	begin((struct config_sample){.every = 1, .bytes = 300});
+	for (unsigned i = 0; i < sizeof payload; i++)
+		payload[i] = (char)(i * 11);
+	size_t n = message(bytes, 1, payload, sizeof payload);
+	n += message(bytes + n, 0, "xyz", 3);
+	for (uint32_t every = 1; every < n; every++) {
+		struct call *c = sampled_call();
+		for (size_t at = 0; at < n; at += every)
+			request(c, bytes + at, (uint32_t)(n - at < every ? n - at : every), false);
+		CHECK_EQ(served.data_bytes, n);
+		served.data_bytes = 0;
+		look();
+		REQUIRE(sample_count >= 2);
+		const struct sample *s = &samples[sample_count - 2];
+		CHECK(s->stream == c->id && s->size == 500 && s->compressed && !s->cut);
+		CHECK_MEM(s->payload.at, s->payload.len, payload, 300);
+		CHECK(is(samples[sample_count - 1].payload, "xyz"));
+		over(c);
+	}
+	forget();
+	end();
+}
+
+TEST(one_of_each_n_messages_in_a_row_is_taken_at_a_random_place)
+{
+	enum { EVERY = 10, ROUNDS = 40 };
+	begin((struct config_sample){.every = EVERY, .bytes = 100});
+	struct call *a = sampled_call(), *b = sampled_call();
+	unsigned places[EVERY] = {0}, used = 0;
+	response_head(b);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		/* Half on one stream, half on another: the route counts, not the stream. */
+		send_numbered(a, LANE_REQUEST, round * EVERY, EVERY / 2);
+		send_numbered(b, LANE_RESPONSE, round * EVERY, EVERY); /* counts by itself */
+		CHECK_EQ(taken("received"), round + 1);
+		send_numbered(b, LANE_REQUEST, round * EVERY + EVERY / 2, EVERY / 2);
+		CHECK_EQ(taken("sent"), round + 1);
+	}
+	look();
+	for (unsigned i = 0; i < sample_count; i++)
+		if (samples[i].direction == SAMPLE_DIRECTION_SENT)
+			places[strtoul(samples[i].payload.at + 8, NULL, 10) % EVERY]++;
+	for (unsigned i = 0; i < EVERY; i++)
+		used += places[i] > 0;
+	CHECK(used >= 5); /* 40 draws of 10 places leave more than 5 out once in 10^9 */
+	finish(a);
+	finish(b);
+	forget();
+	end();
+}
+
+TEST(a_header_asks_for_every_message_of_its_call)
+{
+	begin((struct config_sample){
+		.header = {.name = (char *)"x-debug", .kind = MATCH_EXACT, .value = (char *)"1"},
+		.bytes = 100});
+	struct call *without = sampled_call();
+	CHECK_EQ(without->stage_count, 1);
+	struct call *other = call_with(&route,
+		FIELDS(":method", "POST", ":path", "/a.B/C", "content-type", "application/grpc",
+			"x-debug", "10"),
+		false);
+	CHECK_EQ(other->stage_count, 1);
+	struct call *c = call_with(&route,
+		FIELDS(":method", "POST", ":path", "/a.B/C", "content-type", "application/grpc",
+			"x-debug", "1"),
+		false);
+	CHECK_EQ(c->stage_count, 2);
+	send_numbered(without, LANE_REQUEST, 0, 7);
+	send_numbered(c, LANE_REQUEST, 0, 20);
+	CHECK_EQ(look(), 20);
+	for (unsigned i = 0; i < sample_count; i++)
+		CHECK(samples[i].stream == c->id && samples[i].message == i + 1);
+	over(without);
+	over(other);
+	over(c);
+	forget();
+	end();
+}
+
+TEST(only_the_directions_that_are_asked_for_are_sampled)
+{
+	begin((struct config_sample){.every = 1, .bytes = 9, .lanes = SAMPLE_RECEIVED});
+	struct call *c = sampled_call();
+	send_numbered(c, LANE_REQUEST, 0, 5);
+	response_head(c);
+	send_numbered(c, LANE_RESPONSE, 0, 3);
+	CHECK_EQ(look(), 3);
+	for (unsigned i = 0; i < sample_count; i++)
+		CHECK_EQ(samples[i].direction, SAMPLE_DIRECTION_RECEIVED);
+	over(c);
+	forget();
+	end();
+}
+
+TEST(a_message_that_its_stream_does_not_finish_is_shown_as_cut)
+{
+	begin((struct config_sample){.every = 1, .bytes = 100});
+	struct call *c = sampled_call();
+	request(c, "\0\0\0\0\12half", 9, true); /* ended in order, in the middle of it */
+	CHECK_EQ(look(), 1);
+	CHECK(samples[0].cut && samples[0].size == 10 && is(samples[0].payload, "half"));
+	over(c);
+	c = sampled_call();
+	request(c, "\0\0\0\0\12hal", 8, false);
+	CHECK_EQ(look(), 1);
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, H2_CANCEL);
+	finish(c);
+	CHECK_EQ(look(), 2);
+	CHECK(samples[1].cut && samples[1].size == 10 && is(samples[1].payload, "hal"));
+	forget();
+	end();
+}
+
+TEST(connect_unary_and_web_text_are_sampled_too)
+{
+	begin((struct config_sample){.every = 1, .bytes = 100});
+	struct call *c = call_with(&route,
+		FIELDS(":method", "POST", ":path", "/a.B/C", "content-type", "application/proto",
+			"connect-protocol-version", "1", "content-encoding", "gzip"),
+		false);
+	request(c, "hel", 3, false);
+	request(c, "lo", 2, true);
+	CHECK_EQ(look(), 1);
+	CHECK(samples[0].compressed && samples[0].size == 5 && is(samples[0].payload, "hello"));
+	response_fields(c, EVENT_HEAD, FIELDS(":status", "200"), false);
+	response(c, "", 0, true);
+	CHECK_EQ(look(), 2);
+	CHECK(!samples[1].compressed && samples[1].size == 0);
+	finish(c);
+	c = call_with(&route,
+		FIELDS(":method", "POST", ":path", "/a.B/C", "content-type",
+			"application/grpc-web-text"),
+		false);
+	request(c, "AAAAAANhYmM=", 12, true);
+	CHECK_EQ(look(), 3);
+	CHECK(is(samples[2].payload, "abc"));
+	response_fields(c, EVENT_HEAD,
+		FIELDS(":status", "200", "content-type", "application/grpc-web-text"), true);
+	finish(c);
+	forget();
+	end();
+}
+
+TEST(a_huge_message_costs_no_more_than_its_first_bytes)
+{
+	static char piece[65536];
+	begin((struct config_sample){.every = 1, .bytes = 64});
+	config.limits.message_bytes = 4ull << 30;
+	struct call *c = sampled_call();
+	memset(piece, 'x', sizeof piece);
+	request(c, "\0\20\0\0\0", 5, false); /* 256 MiB */
+	long blocks = mem_live_blocks();
+	for (unsigned i = 0; i < 4096; i++) {
+		CHECK_EQ(mem_live_blocks(), blocks);
+		request(c, piece, sizeof piece, false);
+	}
+	CHECK_EQ(look(), 1);
+	CHECK(samples[0].size == 256 << 20 && samples[0].payload.len == 64 && !samples[0].cut);
+	over(c);
+	forget();
+	end();
+}
+
+TEST(beginnings_under_way_are_bounded_and_what_is_above_is_dropped_and_counted)
+{
+	begin((struct config_sample){.every = 1, .bytes = 64 << 10});
+	struct call *calls[4];
+	for (unsigned i = 0; i < 4; i++) {
+		calls[i] = sampled_call();
+		request(calls[i], "\0\0\0\xe0\0x", 6, false); /* 56 KiB are announced */
+	}
+	CHECK_EQ(dropped("memory"), 2); /* sampling.ring is 128 KiB here */
+	for (unsigned i = 0; i < 4; i++)
+		over(calls[i]);
+	CHECK_EQ(taken("sent"), 2);
+	struct call *c = sampled_call(); /* and there is room again */
+	request(c, "\0\0\0\0\1x", 6, false);
+	CHECK_EQ(taken("sent"), 3);
+	over(c);
+	end();
+}
+
+static char *slurp(const char *path, size_t *len)
+{
+	static char bytes[1 << 18];
+	FILE *f = fopen(path, "rb");
+	*len = f ? fread(bytes, 1, sizeof bytes - 1, f) : 0;
+	bytes[*len] = '\0';
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+static struct call *call_with_secrets(void)
+{
+	struct fields *head = FIELDS(":method", "POST", ":path", "/a.B/C?key=SECRET", ":authority",
+		"h", "content-type", "application/grpc", "authorization", "Bearer SECRET", "cookie",
+		"SECRET", "x-api-key", "SECRET", "proxy-authorization", "SECRET", "x-session",
+		"SECRET", "x-plain", "shown", "x-marked", "SECRET");
+	for (uint32_t i = 0; i < head->count; i++)
+		if (!strncmp(head->list[i].name, "x-marked", 8))
+			head->list[i].flags |= FIELD_NEVER_INDEX;
+	return call_with(&route, head, false);
+}
+
+TEST(no_secret_reaches_any_output)
+{
+	static char *redact[] = {(char *)"x-session"};
+	size_t len;
+	begin((struct config_sample){.every = 1,
+		.bytes = 100,
+		.outputs = SAMPLE_TO_RING | SAMPLE_TO_LOG | SAMPLE_TO_FILE});
+	open_outputs();
+	config.sampling.redact = redact;
+	config.sampling.redact_count = 1;
+	struct call *c = call_with_secrets();
+	request(c, two, TWO_BYTES, false);
+	CHECK_EQ(look(), 2);
+	over(c);
+	CHECK(!memmem(latest.bytes, latest.len, "SECRET", 6));
+	close_outputs();
+	char *text = slurp(log_path, &len);
+	CHECK(len && !memmem(text, len, "SECRET", 6));
+	CHECK(strstr(text, "[\"x-plain\",\"shown\"]") && strstr(text, "[\"authorization\",null]"));
+	CHECK(strstr(text, "[\"cookie\",null]") && strstr(text, "[\"x-api-key\",null]"));
+	CHECK(strstr(text, "[\"proxy-authorization\",null]") &&
+		strstr(text, "[\"x-session\",null]"));
+	CHECK(strstr(text, "[\"x-marked\",null]"));
+	CHECK(strstr(text, "\n{\"sample\":{") && text[len - 1] == '\n');
+	text = slurp(file_path, &len);
+	CHECK(len && !memmem(text, len, "SECRET", 6));
+	CHECK_EQ(records_in(text, len), 2);
+	CHECK(is(samples[1].payload, "z") && samples[1].compressed);
+	forget();
+	end();
+}
+
+TEST(metadata_is_bounded_and_says_so)
+{
+	char value[3000];
+	begin((struct config_sample){.every = 1, .bytes = 1});
+	memset(value, 'v', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	struct call *c = call_with(&route,
+		FIELDS(":method", "POST", ":path", "/a.B/C", "content-type", "application/grpc",
+			"x-one", value, "x-two", value, "x-three", "3"),
+		false);
+	send_numbered(c, LANE_REQUEST, 0, 1);
+	CHECK_EQ(look(), 1);
+	CHECK(samples[0].metadata_cut && samples[0].metadata.len < SAMPLE_METADATA_BYTES);
+	CHECK(memmem(samples[0].metadata.at, samples[0].metadata.len, "x-one", 5));
+	CHECK(!memmem(samples[0].metadata.at, samples[0].metadata.len, "x-two", 5));
+	CHECK(memmem(samples[0].metadata.at, samples[0].metadata.len, "x-three", 7));
+	over(c);
+	forget();
+	end();
+}
+
+TEST(the_latest_of_a_route_are_asked_for)
+{
+	begin((struct config_sample){.every = 1, .bytes = 100});
+	struct call *c = sampled_call();
+	send_numbered(c, LANE_REQUEST, 0, 10);
+	buf_clear(&latest);
+	sampler_latest(env.sampler, "sampled", 3, &latest);
+	CHECK_EQ(records_in(latest.bytes, latest.len), 3);
+	CHECK(is(samples[0].payload, "message 7") && is(samples[2].payload, "message 9"));
+	buf_clear(&latest);
+	sampler_latest(env.sampler, "other", 3, &latest);
+	sampler_latest(NULL, NULL, 3, &latest);
+	CHECK_EQ(latest.len, 0);
+	over(c);
+	forget();
+	end();
+}
+
+TEST(a_ring_that_is_full_lets_go_of_the_oldest_and_counts_them)
+{
+	static char bytes[40000];
+	begin((struct config_sample){.every = 1, .bytes = 32 << 10});
+	struct call *c = sampled_call();
+	for (unsigned i = 0; i < 10; i++) {
+		size_t n = message(bytes, 0, bytes + 5, 32000);
+		request(c, bytes, (uint32_t)n, false);
+	}
+	struct series *worker = metrics_series(env.metrics, GROUP_WORKER, (const char *[]){"0"});
+	sampler_publish(&env, worker);
+	CHECK_EQ(look(), 4); /* of 128 KiB */
+	CHECK_EQ(samples[3].message, 10);
+	CHECK_EQ(metrics_read(metrics, M_SAMPLES_OVERWRITTEN, (const char *[]){"0"}), 6);
+	over(c);
+	forget();
+	end();
+}
+
+TEST(an_output_that_takes_nothing_drops_counts_and_the_call_goes_on)
+{
+	begin((struct config_sample){
+		.every = 1, .bytes = 100, .outputs = SAMPLE_TO_FILE | SAMPLE_TO_LOG});
+	open_outputs();
+	sinks_set_limit(sinks, 1);
+	struct call *c = sampled_call();
+	request(c, two, TWO_BYTES, false);
+	CHECK_EQ(dropped("file"), 2);
+	CHECK_EQ(dropped("log"), 2);
+	CHECK_EQ(served.data_bytes, TWO_BYTES);
+	CHECK_EQ(look(), 0);
+	over(c);
+	forget();
+	end();
+}
+
+TEST(each_allocation_may_fail_and_costs_samples_and_no_call)
+{
+	for (long nth = 1; nth < 12; nth++) {
+		begin((struct config_sample){.every = 1,
+			.bytes = 100,
+			.outputs = SAMPLE_TO_RING | SAMPLE_TO_LOG | SAMPLE_TO_FILE});
+		open_outputs();
+		struct call *warm = sampled_call();
+		over(warm); /* what the call itself needs is there */
+		struct fields *head = FIELDS(
+			":method", "POST", ":path", "/a.B/C", "content-type", "application/grpc");
+		struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
+		c->route = &route;
+		c->cluster = &cluster;
+		mem_fail_after(nth);
+		CHECK_EQ(call_open(c, &terminus), 0);
+		struct event ev = {.kind = EVENT_HEAD, .fields = head};
+		call_push_request(c, &ev);
+		struct event data = {.kind = EVENT_DATA, .data = slice_static(two, TWO_BYTES)};
+		call_push_request(c, &data);
+		mem_fail_after(0);
+		CHECK_EQ(served.data_bytes, TWO_BYTES);
+		CHECK(c->abort.who == CALL_BY_NOBODY);
+		over(c);
+		look();
+		forget();
+		end();
+	}
+}
+
+TEST(a_reload_changes_how_many_are_taken_and_how_much_is_kept)
+{
+	begin((struct config_sample){.every = 1000, .bytes = 100});
+	struct call *c = sampled_call();
+	send_numbered(c, LANE_REQUEST, 0, 5);
+	route.sample.every = 2;
+	config.sampling.ring_bytes = 256 << 10;
+	CHECK_EQ(sampler_install(&env, &config), 0);
+	uint64_t before = taken("sent");
+	send_numbered(c, LANE_REQUEST, 0, 100);
+	CHECK_EQ(taken("sent") - before, 50);
+	over(c);
+	end();
+}
+
+TAP_MAIN()
