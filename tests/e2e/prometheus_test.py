@@ -3,23 +3,17 @@
 
 Prometheus 2.40 or later with native histograms on asks for protobuf. Its answers to histogram_quantile() and the
 like must be those of the times that were observed; from weir it must get every family without a complaint."""
-import contextlib
 import http.server
-import json
 import math
-import os
 import random
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
-import urllib.error
-import urllib.parse
 import urllib.request
-from kit import Program, Weir, eventually, free_port, one_route
-from tap import check, check_eq, run, skip, test
+from kit import Weir, eventually, free_port, one_route
+from prometheus import Prometheus
+from tap import check, check_eq, run, test
 
 METRICS_PAGE = sys.argv[1]
 GAP = "weir_message_gap_seconds"
@@ -61,52 +55,6 @@ class Page:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
-
-
-class Prometheus(Program):
-    """Scrapes each of {job: address} every second."""
-
-    def __init__(self, jobs):
-        binary = shutil.which("prometheus") or skip("no prometheus: install Debian's package prometheus")
-        self.dir = tempfile.mkdtemp(prefix="weir-prometheus-")
-        self.address = f"127.0.0.1:{free_port()}"
-        config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                  "scrape_configs": [{"job_name": job, "static_configs": [{"targets": [address]}]}
-                                     for job, address in jobs.items()]}
-        with open(os.path.join(self.dir, "prometheus.yaml"), "w") as f:
-            json.dump(config, f)
-        super().__init__([binary, f"--config.file={self.dir}/prometheus.yaml", f"--storage.tsdb.path={self.dir}/data",
-                          f"--web.listen-address={self.address}", "--enable-feature=native-histograms"], "prometheus")
-
-    def ask(self, what, **query):
-        url = f"http://{self.address}/api/v1/{what}?{urllib.parse.urlencode(query)}"
-        try:
-            with urllib.request.urlopen(url, timeout=10) as r:
-                return json.load(r)["data"]
-        except urllib.error.HTTPError as e:
-            if e.code == 503:  # not ready yet
-                raise AssertionError(e) from None
-            raise RuntimeError(f"{query}: {e.read().decode()}") from None
-        except urllib.error.URLError as e:
-            raise AssertionError(f"{e}: {self.stderr()[-2000:]}") from None
-
-    def value(self, query):
-        """The value of the only sample of an answer; None where there is none."""
-        found = self.ask("query", query=query)["result"]
-        check(len(found) <= 1, f"{query}: {found}")
-        return float(found[0]["value"][1]) if found else None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind:
-            print(self.stderr()[-4000:], file=sys.stderr)
-        with contextlib.suppress(OSError):
-            self.process.terminate()
-            self.process.wait(20)
-        self.kill()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def bucket(seconds):
