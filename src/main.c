@@ -1,6 +1,7 @@
 /* main.c - wires the rooms; the only file that sees them all. */
 #include <stdio.h>
 #include "admin/admin.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
 #include "filter/count.h"
@@ -22,6 +23,7 @@ static int run(const struct run_options *options)
 		.admin_terminus = &admin_terminus,
 	};
 	log_set_level(options->log_level);
+		.last_words = admin_last_words,
 	struct control *control = control_create(&setup);
 	if (!control)
 		return 1;
@@ -43,6 +45,8 @@ static int run(const struct run_options *options)
 	int code = control_run(control);
 	control_destroy(control);
 	return code;
+		.wheel = control_wheel(control),
+		.started_ns = clock_mono_ns(),
 }
 
 int main(int argc, char **argv)

@@ -1,8 +1,11 @@
 #include "admin/admin.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include "admin/accept.h"
+#include "admin/dashboard.h"
+#include "admin/events.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -19,6 +22,7 @@ struct answer {
 	struct call *call; /* NULL: it ended while others were at work for it */
 	enum metrics_format format;
 	bool waiting;        /* for them */
+	bool has_page;       /* the client has the dashboard as it is */
 	struct slice rest;   /* not pushed yet */
 	uint32_t uncredited; /* bytes */
 };
@@ -28,6 +32,12 @@ struct page {
 	const char *methods; /* value of Allow */
 	void (*answer)(struct answer *a);
 	const char *title; /* on the index page; NULL: left out */
+	bool any_host;     /* also for host names that a stranger may have made up */
+};
+
+/* A header besides those that every answer has; NULL ends a list. */
+struct header {
+	const char *name, *value;
 };
 
 /* ---- answers ---- */
@@ -71,33 +81,37 @@ static void http_date(uint64_t wall_ns, char out[40])
 		(unsigned)t.tm_min % 100, (unsigned)t.tm_sec % 100);
 }
 
-static struct fields *make_head(
-	const struct call *c, const char *status, const char *type, const char *allow, size_t len)
+/* `len` SIZE_MAX: not known. NULL: out of memory. */
+static struct fields *make_head(const struct call *c, const char *status, const char *type,
+	const struct header *more, size_t len)
 {
 	char length[24], date[40];
 	struct fields *f = fields_create();
 	snprintf(length, sizeof length, "%zu", len);
 	http_date(c->env->wall_ns, date);
-	if (f && (fields_add_str(f, TOKEN_STATUS, status) ||
-			 fields_add_str(f, TOKEN_CONTENT_TYPE, type) ||
-			 fields_add_str(f, TOKEN_CONTENT_LENGTH, length) ||
-			 fields_add_str(f, TOKEN_DATE, date) ||
-			 fields_add_str(f, TOKEN_CACHE_CONTROL, "no-store") ||
-			 fields_add_str(f, TOKEN_X_CONTENT_TYPE_OPTIONS, "nosniff") ||
-			 (allow && fields_add_str(f, TOKEN_ALLOW, allow)))) {
-		fields_destroy(f);
-		return NULL;
-	}
-	return f;
+	bool failed = !f || fields_add_str(f, TOKEN_STATUS, status) ||
+		      fields_add_str(f, TOKEN_CONTENT_TYPE, type) ||
+		      (len != SIZE_MAX && fields_add_str(f, TOKEN_CONTENT_LENGTH, length)) ||
+		      fields_add_str(f, TOKEN_DATE, date) ||
+		      fields_add_str(f, TOKEN_X_CONTENT_TYPE_OPTIONS, "nosniff");
+	for (; !failed && more && more->name; more++)
+		failed = fields_add(
+			f, more->name, strlen(more->name), more->value, strlen(more->value));
+	if (!failed && !fields_get(f, TOKEN_CACHE_CONTROL))
+		failed = fields_add_str(f, TOKEN_CACHE_CONTROL, "no-store");
+	if (!failed)
+		return f;
+	fields_destroy(f);
+	return NULL;
 }
 
 /* The whole answer; `a` is gone or on its way afterwards. */
-static void answer_with(struct answer *a, const char *status, const char *type, const char *allow,
-	const char *bytes, size_t len)
+static void answer_with(struct answer *a, const char *status, const char *type,
+	const struct header *more, const void *bytes, size_t len)
 {
 	struct call *c = a->call;
 	struct event head = {.kind = EVENT_HEAD, .end = c->is_head || !len};
-	head.fields = make_head(c, status, type, allow, len);
+	head.fields = make_head(c, status, type, more, len);
 	if (!head.end)
 		a->rest = slice_copy(bytes, (uint32_t)len);
 	if (!head.fields || (!head.end && !a->rest.slab)) {
@@ -110,12 +124,13 @@ static void answer_with(struct answer *a, const char *status, const char *type, 
 		push_more(a);
 }
 
-static void answer_text(struct answer *a, const char *status, const char *allow, const char *text)
+static void answer_text(
+	struct answer *a, const char *status, const struct header *more, const char *text)
 {
 	char line[256];
 	int n = snprintf(line, sizeof line, "%s\n", text);
 	size_t len = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-	answer_with(a, status, TEXT, allow, line, len);
+	answer_with(a, status, TEXT, more, line, len);
 }
 
 static void answer_buf(struct answer *a, const char *type, struct buf *page)
@@ -223,18 +238,50 @@ static void answer_view(struct answer *a, const struct introspect *view)
 	buf_fini(&why);
 }
 
+/* ---- for browsers ---- */
+
+static void answer_dashboard(struct answer *a)
+{
+	const struct header more[] = {{"etag", dashboard_etag}, {"cache-control", "no-cache"},
+		{"content-security-policy", dashboard_policy}, {"referrer-policy", "no-referrer"},
+		{NULL, NULL}};
+	const char *type = "text/html; charset=utf-8";
+	if (a->has_page)
+		answer_with(a, "304", type, more, NULL, 0);
+	else
+		answer_with(a, "200", type, more, dashboard_page, dashboard_page_len);
+}
+
+static void answer_events(struct answer *a)
+{
+	static const struct header later[] = {{"retry-after", "5"}, {NULL, NULL}};
+	struct call *c = a->call;
+	struct fields *head = make_head(c, "200", "text/event-stream", NULL, SIZE_MAX);
+	struct buf why;
+	buf_init(&why);
+	int status = events_open(c, head, &why);
+	if (status == 0)
+		mem_free(a); /* the call is another's */
+	else
+		answer_text(a, status == 400 ? "400" : "503", status == 400 ? NULL : later,
+			why.failed || !why.len ? "no memory for an event stream" : why.bytes);
+	buf_fini(&why);
+}
+
 static void answer_index(struct answer *a);
 
 #define READ "GET, HEAD"
 static const struct page pages[] = {
-	{"/", READ, answer_index, NULL},
-	{"/metrics", READ, answer_metrics, "counters, in Prometheus text or OpenMetrics"},
-	{"/live", READ, answer_live, "is the process alive?"},
-	{"/ready", READ, answer_ready, "does it take new work?"},
-	{"/healthz/live", READ, answer_live, NULL},
-	{"/healthz/ready", READ, answer_ready, NULL},
-	{"/config", READ, answer_config, "the configuration in force"},
-	{"/drain", "POST", answer_drain, "POST: end in order"},
+	{"/", READ, answer_index, NULL, false},
+	{"/dashboard", READ, answer_dashboard, "routes, streams and connections, live", false},
+	{"/metrics", READ, answer_metrics, "counters, in Prometheus text or OpenMetrics", true},
+	{"/live", READ, answer_live, "is the process alive?", true},
+	{"/ready", READ, answer_ready, "does it take new work?", true},
+	{"/healthz/live", READ, answer_live, NULL, true},
+	{"/healthz/ready", READ, answer_ready, NULL, true},
+	{"/config", READ, answer_config, "the configuration in force", false},
+	{"/events", READ, answer_events, "what the dashboard shows, as server-sent events", false},
+	{"/drain", "POST", answer_drain, "POST: end in order", false},
 };
 #define PAGES (sizeof pages / sizeof *pages)
 
@@ -302,6 +349,36 @@ static bool is_foreign(const struct call *c, const struct fields *head)
 	       memcmp(origin->value + 7, c->authority, len);
 }
 
+static bool ends_in(const char *s, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+	return len >= n && !strncasecmp(s + len - n, end, n);
+}
+
+/* A page of evil.example can have that name resolve to our address: for the browser we are then its
+ * own origin. So only names that nobody can register count: addresses, names without a dot, and
+ * those below domains which public DNS does not have (RFC 6761, RFC 6762, ICANN's .internal, the
+ * names that Kubernetes gives to services). */
+static bool is_strangers_name(const char *authority)
+{
+	static const char *const ours[] = {".localhost", ".local", ".internal", ".svc"};
+	size_t len = authority[0] == '[' ? 0 : strcspn(authority, ":");
+	if (len > 0 && authority[len - 1] == '.')
+		len--;
+	if (!memchr(authority, '.', len) || strspn(authority, "0123456789.") >= len)
+		return false;
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+		if (ends_in(authority, len, ours[i]))
+			return false;
+	return true;
+}
+
+static bool has_etag(const struct fields *head)
+{
+	const struct field *f = fields_get(head, TOKEN_IF_NONE_MATCH);
+	return f && memmem(f->value, f->value_len, dashboard_etag, strlen(dashboard_etag));
+}
+
 static void begin(struct call *c, const struct fields *head)
 {
 	const struct page *p = find_page(c->path);
@@ -318,11 +395,17 @@ static void begin(struct call *c, const struct fields *head)
 	}
 	a->call = c;
 	a->format = accept_metrics_format(head);
+	a->has_page = has_etag(head);
 	c->terminus_state = a;
+	const struct header allow[] = {{"allow", methods}, {NULL, NULL}};
 	if (!method_is_allowed(c, methods))
-		answer_text(a, "405", methods, "this page does not know that method");
+		answer_text(a, "405", allow, "this page does not know that method");
 	else if (is_foreign(c, head))
 		answer_text(a, "403", NULL, "refused to a web page of another origin");
+	else if (!(p && p->any_host) && is_strangers_name(c->authority))
+		answer_text(a, "421", NULL,
+			"refused under this host name, which a stranger's web page could have made "
+			"up: ask by IP address or localhost");
 	else if (p)
 		p->answer(a);
 	else
@@ -378,4 +461,10 @@ const struct call_terminus admin_terminus = {
 void admin_init(const struct admin_hooks *h)
 {
 	hooks = h;
+	events_init(h);
+}
+
+void admin_last_words(void)
+{
+	events_end("shutdown");
 }

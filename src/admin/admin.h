@@ -5,9 +5,15 @@
  *   GET /metrics        Prometheus text; OpenMetrics or protobuf when Accept prefers it
  *   GET /live, /ready   200, or 503 and why; also as /healthz/live and /healthz/ready
  *   GET /config         the YAML as it was loaded, below a comment with its generation
+ *   GET /dashboard      all of it as one web page, which lives on
+ *   GET /events         server-sent events: events.h
  *   POST /drain         202, then begins to drain. Refused (403) for web pages of another origin
  *   GET /...            the views that main hands over: JSON about what is alive. A query that they
  *                       do not know is a 400 that lists what they do
+ *
+ * A web page elsewhere can read none of it (no CORS headers), and cannot get around that by having
+ * its own name resolve to our address: all but metrics and health is refused (421) to host names
+ * that public DNS could hold.
  *
  * HEAD goes wherever GET does, other methods get 405. /metrics waits for `refresh`, a view for its
  * rows; the call may end meanwhile. Pages leave in pieces, as the front's credit comes back.
@@ -19,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buf.h"
+#include "base/wheel.h"
 #include "config/config.h"
 #include "call/call.h"
 #include "metrics/introspect.h"
@@ -35,8 +42,11 @@ struct admin_hooks {
 	bool (*live)(void *arg, const char **why);  /* false when a worker's heartbeat is old */
 	void (*drain)(void *arg);                   /* POST /drain */
 	const struct introspect *views;             /* JSON pages of other rooms; may be NULL */
+	struct wheel *wheel;                        /* the control thread's */
+	uint64_t started_ns;                        /* CLOCK_MONOTONIC */
 };
 
 extern const struct call_terminus admin_terminus;
 void admin_init(const struct admin_hooks *hooks); /* `hooks` outlives every call */
+void admin_last_words(void); /* the process is about to end: event streams are told */
 #endif

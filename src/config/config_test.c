@@ -52,6 +52,7 @@ static const char FULL[] =
 	"  replay_bytes: 0\n"
 	"  preface_timeout: 3s\n"
 	"  admin_idle: 250ms\n"
+	"  admin_event_streams: 3\n"
 	"drain: {grace: 2h}\n"
 	"sampling: {ring: 2MiB, file: /tmp/s.bin, redact: [X-Token, x-other]}\n";
 
@@ -111,6 +112,7 @@ TEST(every_key_reaches_its_field)
 	CHECK_EQ(c->limits.replay_bytes, 0);
 	CHECK_EQ(c->limits.preface_timeout_ns, 3000000000);
 	CHECK_EQ(c->limits.admin_idle_ns, 250000000);
+	CHECK_EQ(c->limits.admin_event_streams, 3);
 	CHECK_EQ(c->drain_grace_ns, 7200 * NS_PER_SEC);
 	config_unref(c);
 }
@@ -285,6 +287,7 @@ TEST(what_is_not_written_has_its_default)
 	CHECK_EQ(c->limits.replay_bytes, 64 << 10);
 	CHECK_EQ(c->limits.preface_timeout_ns, 10000000000);
 	CHECK_EQ(c->limits.admin_idle_ns, 60000000000);
+	CHECK_EQ(c->limits.admin_event_streams, 16);
 	CHECK_EQ(c->drain_grace_ns, 30 * NS_PER_SEC);
 	CHECK_EQ(c->generation, 0);
 	config_unref(c);

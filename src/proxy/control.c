@@ -286,8 +286,11 @@ static void open_gone(struct letter *l, void *owner)
 {
 	struct worker *w = owner;
 	struct control *c = w->stopped_arg;
-	if (--c->running == 0)
-		w->loop.stop = true;
+	if (--c->running > 0)
+		return;
+	if (c->last_words)
+		c->last_words(); /* this turn still writes them */
+	w->loop.stop = true;
 }
 
 /* ---- signals ---- */
@@ -383,6 +386,7 @@ struct control *control_create(const struct control_setup *setup)
 	if (!c)
 		return NULL;
 	c->signals.fd = -1;
+	c->last_words = setup->last_words;
 	c->file = mem_dup(setup->config_file, strlen(setup->config_file));
 	c->sinks = sinks_create();
 	c->config = c->sinks ? load(c, &errors) : NULL;

@@ -20,6 +20,8 @@ struct control_setup {
 	const char *config_file;
 	const struct call_filter *const *filters; /* NULL-terminated */
 	const struct call_terminus *admin_terminus;
+	void (*last_words)(
+		void); /* what admin still says when all workers have ended; may be NULL */
 };
 
 /* Loads, binds, starts. NULL: every error was written to stderr, one line each. */
@@ -34,6 +36,7 @@ bool control_ready(void *arg, const char **why);
 bool control_live(void *arg, const char **why);
 void control_drain(void *arg);
 struct metrics *control_metrics(struct control *c);
+struct wheel *control_wheel(struct control *c);
 /* Pages about what is alive; `arg` is the control. */
 extern const struct introspect_page view_streams;
 #endif

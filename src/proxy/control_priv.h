@@ -25,6 +25,7 @@ struct control {
 	struct watch signals;
 	sigset_t old_mask;
 	bool draining;
+	void (*last_words)(void);
 	struct letter *gone; /* one for each worker: its thread has ended */
 	struct gather_home gathers;
 };

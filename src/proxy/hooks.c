@@ -133,3 +133,8 @@ struct metrics *control_metrics(struct control *c)
 {
 	return c->metrics;
 }
+
+struct wheel *control_wheel(struct control *c)
+{
+	return &c->worker->loop.wheel;
+}
