@@ -1,5 +1,6 @@
 #include "proxy/route.h"
 #include "base/mem.h"
+#include "call/known.h"
 #include "tap.h"
 
 static struct call make_call(
@@ -140,6 +141,63 @@ TEST(the_first_route_that_matches_wins)
 	CHECK(!c.route && !c.cluster);
 	fields_destroy(head);
 	fields_cache_purge();
+}
+
+static const struct config_cluster *routed(
+	struct config *config, struct call_known *k, const char *authority, const char *header)
+{
+	struct rand rand;
+	struct call_env env = {.rand = &rand};
+	struct fields *head = fields_create();
+	struct call c = make_call(authority, "/a.B/C", "a.B", "C");
+	rand_seed(&rand, 1);
+	if (header)
+		CHECK(!fields_add(head, header, strlen(header), "1", 1));
+	c.env = &env;
+	c.config = config;
+	c.known = k;
+	route_call(&c, head);
+	fields_destroy(head);
+	return c.cluster;
+}
+
+TEST(a_known_head_is_routed_once_where_nothing_else_decides)
+{
+	struct config_cluster clusters[2] = {0};
+	struct config_backend one[] = {{.cluster = 0, .weight = 1}};
+	struct config_backend other[] = {{.cluster = 1, .weight = 1}};
+	char *hosts[] = {(char *)"*.example.org"};
+	struct config_header_match canary = {.name = (char *)"x-canary", .kind = MATCH_PRESENT};
+	struct config_route routes[] = {
+		{.match = {.hosts = hosts, .host_count = 1},
+			.backends = other,
+			.backend_count = 1,
+			.weight_sum = 1},
+		{.backends = one, .backend_count = 1, .weight_sum = 1},
+	};
+	struct config config = {
+		.clusters = clusters, .cluster_count = 2, .routes = routes, .route_count = 2};
+	struct call_known k = {0};
+	CHECK(routed(&config, &k, "a.example", NULL) == &clusters[0]);
+	CHECK(k.routed && k.route == &routes[1]);
+	CHECK(routed(&config, &k, "a.example", "x-other") == &clusters[0]);
+	/* the host header decides */
+	k = (struct call_known){0};
+	CHECK(routed(&config, &k, "", NULL) == &clusters[0]);
+	CHECK(!k.routed);
+	CHECK(routed(&config, &k, ":80", NULL) == &clusters[0]);
+	CHECK(!k.routed);
+	/* a field behind the run decides */
+	routes[0].match = (struct config_match){.headers = &canary, .header_count = 1};
+	CHECK(routed(&config, &k, "a.example", NULL) == &clusters[0]);
+	CHECK(!k.routed);
+	CHECK(routed(&config, &k, "a.example", "x-canary") == &clusters[1]);
+	CHECK(!k.routed);
+	/* chance decides */
+	struct config_backend both[] = {{.cluster = 0, .weight = 1}, {.cluster = 1, .weight = 1}};
+	routes[0] = (struct config_route){.backends = both, .backend_count = 2, .weight_sum = 2};
+	CHECK(routed(&config, &k, "a.example", NULL));
+	CHECK(!k.routed);
 }
 
 TAP_MAIN()

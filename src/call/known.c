@@ -1,0 +1,103 @@
+#include "call/known.h"
+#include <string.h>
+#include <strings.h>
+#include "base/assert.h"
+#include "base/mem.h"
+#include "grpc/status.h"
+#include "http/run.h"
+
+_Static_assert((KNOWN_MAX & (KNOWN_MAX - 1)) == 0, "a mask finds the place");
+
+void known_unref(struct call_known *k)
+{
+	if (!k || --k->refs > 0)
+		return;
+	run_unref(k->run);
+	mem_free(k);
+}
+
+void known_fini(struct call_generation *g)
+{
+	for (unsigned i = 0; i < KNOWN_MAX; i++) {
+		known_unref(g->known[i]);
+		g->known[i] = NULL;
+	}
+}
+
+static const struct field *get(const struct fields_run *run, enum token t)
+{
+	for (uint32_t i = 0; i < run->count; i++)
+		if (run->list[i].token == t)
+			return &run->list[i];
+	return NULL;
+}
+
+static char *put(char **at, const char *text, size_t len)
+{
+	char *to = *at;
+	memcpy(to, text, len);
+	to[len] = '\0';
+	*at += len + 1;
+	return to;
+}
+
+/* Everything that a call asks of its head is in the run: pseudo-headers come first, so that with a
+ * regular field all are, and of content-types the first counts. */
+static bool has_everything(const struct fields_run *run)
+{
+	return get(run, TOKEN_METHOD) && get(run, TOKEN_PATH) && get(run, TOKEN_CONTENT_TYPE);
+}
+
+static struct call_known *create(struct fields_run *run)
+{
+	const struct field *path = get(run, TOKEN_PATH), *authority = get(run, TOKEN_AUTHORITY);
+	const struct field *type = get(run, TOKEN_CONTENT_TYPE);
+	const char *service = "", *method = "";
+	size_t service_len = 0, method_len = 0;
+	bool usable = has_everything(run);
+	if (usable && grpc_path_split(path->value, path->value_len, &service, &service_len, &method,
+			      &method_len) != 0)
+		service_len = method_len = 0;
+	struct call_known *k = mem_zalloc(sizeof(*k) + service_len + method_len + 2);
+	if (!k)
+		return NULL;
+	k->run = run_ref(run);
+	k->refs = 1;
+	k->usable = usable;
+	if (!usable)
+		return k;
+	char *at = k->texts;
+	k->service = put(&at, service, service_len);
+	k->grpc_method = put(&at, method, method_len);
+	k->method = get(run, TOKEN_METHOD)->value;
+	k->path = path->value;
+	k->authority = authority ? authority->value : "";
+	k->is_head = !strcmp(k->method, "HEAD");
+	k->is_grpc = known_is_grpc(type);
+	return k;
+}
+
+bool known_is_grpc(const struct field *type)
+{
+	return type && type->value_len >= 16 && !strncasecmp(type->value, "application/grpc", 16) &&
+	       (type->value_len == 16 || type->value[16] == '+' || type->value[16] == ';');
+}
+
+struct call_known *known_find(struct call_generation *g, const struct fields *head)
+{
+	struct fields_run *run = fields_run(head);
+	if (!run)
+		return NULL;
+	struct call_known **home = &g->known[run->hash & (KNOWN_MAX - 1)];
+	if (UNLIKELY(!*home || (*home)->run != run)) {
+		struct call_known *k = create(run);
+		if (!k)
+			return NULL;
+		known_unref(*home);
+		*home = k;
+	}
+	if (!(*home)->usable)
+		return NULL;
+	(*home)->refs++;
+	return *home;
+}
