@@ -21,9 +21,9 @@ static int run(const struct run_options *options)
 		.config_file = options->config_file,
 		.filters = filters,
 		.admin_terminus = &admin_terminus,
+		.last_words = admin_last_words,
 	};
 	log_set_level(options->log_level);
-		.last_words = admin_last_words,
 	struct control *control = control_create(&setup);
 	if (!control)
 		return 1;
@@ -40,13 +40,13 @@ static int run(const struct run_options *options)
 		.live = control_live,
 		.drain = control_drain,
 		.views = views,
+		.wheel = control_wheel(control),
+		.started_ns = clock_mono_ns(),
 	};
 	admin_init(&hooks);
 	int code = control_run(control);
 	control_destroy(control);
 	return code;
-		.wheel = control_wheel(control),
-		.started_ns = clock_mono_ns(),
 }
 
 int main(int argc, char **argv)
