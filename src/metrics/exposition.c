@@ -55,6 +55,22 @@ static bool gather(struct metrics *m, enum metric_group g, struct page_group *ou
 	return true;
 }
 
+int metrics_each(struct metrics *m, enum metric_group g,
+	void (*visit)(void *ctx, const char *const *labels, const uint64_t *v), void *ctx)
+{
+	struct page_group page = {0};
+	const char *labels[METRIC_LABELS_MAX];
+	int err = gather(m, g, &page) ? 0 : ERR_NOMEM;
+	for (uint32_t i = 0; err == 0 && i < page.count; i++) {
+		for (unsigned l = 0; l < page.info->labels; l++)
+			labels[l] = row_value(page.rows[i].row, l);
+		visit(ctx, labels, page.rows[i].values);
+	}
+	mem_free(page.rows);
+	mem_free(page.values);
+	return err;
+}
+
 static void put_escaped(struct buf *out, const char *s, bool quotes)
 {
 	for (size_t plain; *s; s += plain) {

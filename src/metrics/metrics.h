@@ -185,6 +185,11 @@ void series_merge(struct series *into, const struct series *from);
 /* Sum over all slabs (tests, top): 0 when the set is unknown. For a histogram: its count. */
 uint64_t metrics_read(struct metrics *m, enum metric metric, const char *const *values);
 
+/* Visits every label set of a group that was used, sorted by its values: `labels` in metrics.def's
+ * order, and v[metric_slot[m]] with the sum over all slabs. ERR_NOMEM. */
+int metrics_each(struct metrics *m, enum metric_group g,
+	void (*visit)(void *ctx, const char *const *labels, const uint64_t *v), void *ctx) MUST_USE;
+
 /* Native histograms are in METRICS_PROTOBUF only: delimited io.prometheus.client.MetricFamily. */
 enum metrics_format { METRICS_PROMETHEUS_TEXT, METRICS_OPENMETRICS, METRICS_PROTOBUF };
 #define METRICS_TYPE_PROMETHEUS  "text/plain; version=0.0.4; charset=utf-8"
