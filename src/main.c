@@ -29,6 +29,9 @@ static int run(const struct run_options *options)
 		return 1;
 	const struct introspect views[] = {
 		{&view_streams, control},
+		{&view_connections, control},
+		{&view_clusters, control},
+		{&view_routes, control},
 		{NULL, NULL},
 	};
 	struct admin_hooks hooks = {

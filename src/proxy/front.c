@@ -182,15 +182,18 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 			call_stall(c, LANE_RESPONSE, stall_of(ev->blocked));
 		break;
 	case H2_EV_DRAINED:
+		h2io_drain_answered(io);
 		f->draining = true;
 		maybe_drained(f);
 		break;
 	case H2_EV_DEAD:
 		h2io_finish(io, CLOSED_PROTOCOL);
 		break;
+	case H2_EV_PING_ACK:
+		h2io_ping_answered(io, ev->opaque);
+		break;
 	case H2_EV_SETTINGS:
 	case H2_EV_GOAWAY:
-	case H2_EV_PING_ACK:
 		break;
 	}
 }
@@ -381,6 +384,7 @@ void front_drain(struct h2io *io)
 {
 	if (io->h2) {
 		h2_conn_drain(io->h2, "shutdown");
+		h2io_drain_pinged(io);
 		h2io_dirty(io);
 	} else if (list_empty(&front_of(io)->calls)) {
 		h2io_finish(io, CLOSED_DRAIN);
@@ -394,6 +398,8 @@ void front_shutdown(struct h2io *io)
 		call_fail(CONTAINER_OF(n, struct call, node), REASON_SHUTDOWN,
 			"the proxy is shutting down");
 	if (io->h2) {
+		if (io->pinging == H2IO_PING_DRAIN)
+			io->pinging = H2IO_PING_NONE; /* nobody waits for it any more */
 		h2_conn_drain_now(io->h2);
 		f->draining = true;
 		h2io_dirty(io);

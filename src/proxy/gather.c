@@ -77,7 +77,8 @@ static void open_at_home(struct letter *l, void *owner)
 		g->home->late++;
 	} else {
 		p->answered = true;
-		g->ops->merge(g->question, p->bytes);
+		if (g->ops->merge)
+			g->ops->merge(g->question, p->bytes);
 	}
 	one_back(g);
 }

@@ -29,8 +29,8 @@ struct gather_ops {
 	size_t part_bytes; /* of zeroed memory for each worker */
 	/* `owner`: of the worker's mailbox. True when the part is whole. */
 	bool (*collect)(void *owner, const void *question, void *part);
-	void (*stop)(void *part); /* instead: nobody waits any more; may be NULL */
-	void (*merge)(void *question, void *part);
+	void (*stop)(void *part);                  /* instead: nobody waits any more; may be NULL */
+	void (*merge)(void *question, void *part); /* may be NULL */
 	void (*done)(void *question, const struct gather *g);
 	void (*drop_part)(void *part);         /* what it holds, not itself; may be NULL */
 	void (*drop_question)(void *question); /* may be NULL */

@@ -11,6 +11,7 @@
 #define LINGER_NS     (1 * NS_PER_SEC)
 #define IN_ROOM_BYTES 65536u /* a read begins with at least this much room */
 #define FLUSH_IOVECS  1024
+#define PING_OPAQUE   0x7765697270696e67 /* "weirping" */
 
 static const char *const close_labels[] = {
 #define CLOSE(id, label, text) label,
@@ -67,7 +68,7 @@ int h2io_init(struct h2io *io, struct worker *w, const struct h2io_ops *ops, int
 	list_init(&io->again);
 	list_init(&io->all);
 	timer_init(&io->timer, on_linger_end);
-	io->opened_ns = w->loop.now_ns;
+	io->opened_ns = io->moved_ns = w->loop.now_ns;
 	io->id = ++w->ios_begun;
 	const char *labels[] = {side, name};
 	io->series = metrics_series(w->env.metrics, GROUP_CONNECTION, labels);
@@ -158,6 +159,53 @@ void h2io_dirty(struct h2io *io)
 		list_push_back(&io->worker->dirty, &io->dirty);
 }
 
+/* ---- PING ---- */
+
+static void ping_is_out(struct h2io *io, enum h2io_ping which)
+{
+	io->pinging = (uint8_t)which;
+	io->ping_sent_ns = io->worker->loop.now_ns;
+}
+
+void h2io_ping(struct h2io *io)
+{
+	uint64_t now = io->worker->loop.now_ns;
+	if (!io->h2 || io->dead || io->finishing || io->pinging)
+		return;
+	if (io->ping_sent_ns && now - io->ping_sent_ns < H2IO_PING_EVERY_NS)
+		return;
+	h2_conn_ping(io->h2, PING_OPAQUE);
+	ping_is_out(io, H2IO_PING_ASKED);
+	h2io_dirty(io);
+}
+
+static void ping_is_back(struct h2io *io, enum h2io_ping which)
+{
+	if (io->pinging != which)
+		return;
+	io->pinging = H2IO_PING_NONE;
+	io->ping_ns = io->worker->loop.now_ns - io->ping_sent_ns;
+}
+
+void h2io_ping_answered(struct h2io *io, uint64_t opaque)
+{
+	if (opaque == PING_OPAQUE)
+		ping_is_back(io, H2IO_PING_ASKED);
+}
+
+void h2io_drain_pinged(struct h2io *io)
+{
+	if (!io->pinging)
+		ping_is_out(io, H2IO_PING_DRAIN);
+}
+
+void h2io_drain_answered(struct h2io *io)
+{
+	ping_is_back(io, H2IO_PING_DRAIN);
+}
+
+/* ---- reading ---- */
+
 /* Room in the worker's input slab: rewinds it when nobody holds a part of it. */
 static bool take_room(struct worker *w)
 {
@@ -179,6 +227,8 @@ static void take_input(struct h2io *io, uint32_t bytes)
 	w->in_used += bytes;
 	w->read_left -= bytes < w->read_left ? bytes : w->read_left;
 	series_add(io->series, M_CONNECTION_BYTES_IN, bytes);
+	io->bytes_in += bytes;
+	io->moved_ns = w->loop.now_ns;
 	if (io->finishing)
 		slice_drop(&in); /* lingering: the peer's words don't count any more */
 	else if (io->h2)
@@ -286,6 +336,8 @@ static int output(struct h2io *io, struct iovec *iov)
 static void written(struct h2io *io, size_t bytes)
 {
 	series_add(io->series, M_CONNECTION_BYTES_OUT, bytes);
+	io->bytes_out += bytes;
+	io->moved_ns = io->worker->loop.now_ns;
 	if (io->h2)
 		h2_conn_written(io->h2, bytes);
 	else

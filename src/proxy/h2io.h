@@ -22,6 +22,8 @@
 #include "metrics/metrics.h"
 #include "net/loop.h"
 
+#define H2IO_PING_EVERY_NS (10 * 1000000000ull)
+
 struct worker;
 struct h2io;
 
@@ -74,6 +76,8 @@ struct h2io_ops {
 	void (*destroy)(struct h2io *io);
 };
 
+enum h2io_ping { H2IO_PING_NONE, H2IO_PING_ASKED, H2IO_PING_DRAIN };
+
 struct h2io {
 	struct worker *worker;
 	const struct h2io_ops *ops;
@@ -88,12 +92,15 @@ struct h2io {
 	enum close_reason reason;
 	int sys_errno; /* with CLOSED_RESET: what the kernel said */
 	uint64_t opened_ns, calls;
-	uint64_t id; /* in its worker */
-	bool readable, writable, hangup; /* as epoll reported */
-	bool counted;                    /* in CONNECTIONS_OPEN */
-	bool finishing;                  /* close once the output is written */
-	bool lingering;                  /* FIN sent; input is discarded until the peer's FIN */
-	bool dead;                       /* lost() was called */
+	uint64_t id;                            /* in its worker */
+	uint64_t bytes_in, bytes_out, moved_ns; /* the last of them */
+	uint64_t ping_sent_ns, ping_ns;         /* the last PING; the last round trip. 0: none */
+	uint8_t pinging;                        /* enum h2io_ping that is not answered */
+	bool readable, writable, hangup;        /* as epoll reported */
+	bool counted;                           /* in CONNECTIONS_OPEN */
+	bool finishing;                         /* close once the output is written */
+	bool lingering; /* FIN sent; input is discarded until the peer's FIN */
+	bool dead;      /* lost() was called */
 };
 
 /* Takes fd. ERR_SYS: fd is closed. */
@@ -108,6 +115,14 @@ void h2io_resume(struct h2io *io); /* raw_wants has become true: reads what is w
 /* Writes what is queued, then closes (with a linger of at most 1 s). No more events. */
 void h2io_finish(struct h2io *io, enum close_reason reason);
 void h2io_close(struct h2io *io, enum close_reason reason); /* at once */
+
+/* Asks for a round trip: one PING, unless one is under way or was sent less than H2IO_PING_EVERY_NS
+ * ago (peers take many for an attack). */
+void h2io_ping(struct h2io *io);
+void h2io_ping_answered(struct h2io *io, uint64_t opaque);
+/* The PING of the engine's drain is measured too: it is out; it was answered. */
+void h2io_drain_pinged(struct h2io *io);
+void h2io_drain_answered(struct h2io *io);
 
 /* The worker's turn. */
 void h2io_read_again(struct worker *w); /* connections that had more than their share */

@@ -73,13 +73,8 @@ static void published(void *question, const struct gather *g)
 	publish_here(question);
 }
 
-static void no_part(void *question, void *part)
-{
-}
-
 static const struct gather_ops refresh_ops = {
 	.collect = publish_there,
-	.merge = no_part,
 	.done = published,
 	.drop_question = mem_free,
 };

@@ -288,6 +288,8 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 		on_dead(l, ev);
 		break;
 	case H2_EV_PING_ACK:
+		h2io_ping_answered(io, ev->opaque);
+		break;
 	case H2_EV_DRAINED:
 		break;
 	}

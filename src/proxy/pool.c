@@ -235,6 +235,8 @@ void pool_connect_failed(struct pool_endpoint *e, const char *why)
 		log_line(LOG_WARN, "upstream connect failed", "cluster", e->pool->name, "endpoint",
 			e->address, "cause", why, NULL);
 	e->retry_at_ns = w->loop.now_ns + wait;
+	e->failed_ns = w->loop.now_ns;
+	e->connect_failures++;
 	snprintf(e->last_error, sizeof(e->last_error), "%s", why);
 	series_add(e->pool->series, M_CONNECT_FAILURES, 1);
 }

@@ -36,6 +36,7 @@ struct pool_endpoint {
 	uint32_t failures;     /* connects in a row */
 	uint32_t stream_limit; /* MAX_CONCURRENT_STREAMS as it said last; 0 = not yet */
 	uint64_t retry_at_ns;  /* in back-off until then */
+	uint64_t calls, connect_failures, failed_ns; /* in all; when the last connect failed */
 	char last_error[96];
 	struct list node; /* in pool->endpoints */
 };

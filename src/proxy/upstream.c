@@ -113,6 +113,7 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 		u->attempts++;
 		u->tried |= 1ull << (e->index % 64);
 		u->endpoint = e;
+		e->calls++;
 		u->call->endpoint = e->address;
 		u->sent = 0;
 		atomic_fetch_add_explicit(&e->shared->streams, 1, memory_order_relaxed);

@@ -23,6 +23,25 @@ void view_begin(
 	jsonw_u64(j, "shown", shown);
 }
 
+void *view_question(size_t bytes, void *control, const struct query *query,
+	void (*done)(void *ctx, struct buf *json), void *ctx)
+{
+	struct view_question *q = mem_zalloc(bytes);
+	if (q)
+		*q = (struct view_question){control, *query, done, ctx};
+	else
+		done(ctx, NULL);
+	return q;
+}
+
+void view_gather(struct view_question *q, const struct gather_ops *ops)
+{
+	if (control_gather(q->control, ops, q) == 0)
+		return;
+	q->done(q->ctx, NULL);
+	mem_free(q);
+}
+
 /* ---- rows ---- */
 
 static size_t text_bytes(const char *text)
@@ -62,11 +81,9 @@ void view_write_id(struct jsonw *j, const char *key, uint64_t id)
 /* ---- a question about rows ---- */
 
 struct question {
-	const struct view_rows *view; /* workers read these two */
-	struct query query;
-	struct best best;
-	void (*done)(void *ctx, struct buf *json);
-	void *ctx;
+	struct view_question head;
+	const struct view_rows *view;
+	struct best best; /* home's */
 };
 
 static bool collect(void *worker, const void *question, void *part)
@@ -74,8 +91,8 @@ static bool collect(void *worker, const void *question, void *part)
 	const struct question *q = question;
 	struct view_part *p = part;
 	p->worker = worker;
-	p->query = &q->query;
-	p->best.limit = query_number(&q->query, VIEW_LIMIT);
+	p->query = &q->head.query;
+	p->best.limit = query_number(&q->head.query, VIEW_LIMIT);
 	if (q->view->visit_call)
 		return walk_calls(&p->walk, worker, VIEW_VISITS_PER_TURN, q->view->visit_call, p);
 	return walk_connections(
@@ -106,7 +123,7 @@ static void answer(void *question, const struct gather *g)
 	jsonw_end(&j);
 	jsonw_end(&j);
 	page.failed |= q->best.failed;
-	q->done(q->ctx, &page);
+	q->head.done(q->head.ctx, &page);
 	buf_fini(&page);
 }
 
@@ -134,13 +151,10 @@ static const struct gather_ops rows_ops = {
 void view_ask_rows(struct control *c, const struct view_rows *view, const struct query *query,
 	void (*done)(void *ctx, struct buf *json), void *ctx)
 {
-	struct question *q = mem_zalloc(sizeof(*q));
-	if (q) {
-		*q = (struct question){.view = view, .query = *query, .done = done, .ctx = ctx};
-		q->best.limit = query_number(query, VIEW_LIMIT);
-		if (control_gather(c, &rows_ops, q) == 0)
-			return;
-	}
-	mem_free(q);
-	done(ctx, NULL);
+	struct question *q = view_question(sizeof(*q), c, query, done, ctx);
+	if (!q)
+		return;
+	q->view = view;
+	q->best.limit = query_number(query, VIEW_LIMIT);
+	view_gather(&q->head, &rows_ops);
 }

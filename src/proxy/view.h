@@ -28,6 +28,19 @@
 #define VIEW_ROWS_MAX        10000u
 #define VIEW_ROWS_DEFAULT    100u
 
+/* What every question begins with. `query` may be read by all threads. */
+struct view_question {
+	struct control *control;
+	struct query query;
+	void (*done)(void *ctx, struct buf *json);
+	void *ctx;
+};
+/* `bytes` of zeroed memory, with the head filled. NULL: done was called. */
+void *view_question(size_t bytes, void *control, const struct query *query,
+	void (*done)(void *ctx, struct buf *json), void *ctx) MUST_USE;
+/* Takes the question (memory only: ops->drop_question is not called when it can't be asked). */
+void view_gather(struct view_question *q, const struct gather_ops *ops);
+
 /* What of a view of rows is its own. Every table of keys has sort and limit first. */
 enum { VIEW_SORT, VIEW_LIMIT, VIEW_OWN_KEYS };
 #define VIEW_LIMIT_KEY                                                                             \
