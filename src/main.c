@@ -4,12 +4,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
+#include "filter/accesslog.h"
 #include "filter/count.h"
 #include "filter/sample.h"
 #include "proxy/control.h"
 
 /* The order in which a request passes them; a response passes them the other way. */
 static const struct call_filter *const filters[] = {
+	&filter_accesslog,
 	&filter_count,
 	&filter_sample,
 	NULL,

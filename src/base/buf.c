@@ -105,34 +105,82 @@ void buf_u64(struct buf *b, unsigned long long v)
 	buf_add(b, at, (size_t)(digits + sizeof(digits) - at));
 }
 
-static void json_ascii(struct buf *b, char c)
+/* Leading bytes that stand in a JSON string as they are. */
+static size_t json_plain(const uint8_t *s, size_t len)
+{
+	size_t n = 0;
+	while (n < len && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
+/* What U+0000 to U+009F is in a JSON string, at most 6 bytes. Controls above 0x7e can drive a
+ * terminal, too. */
+static size_t json_escape(unsigned c, char out[6])
 {
 	static const char hex[] = "0123456789abcdef";
 	static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
-	const char *at = c ? strchr(plain, c) : NULL;
-	if (at) {
-		buf_add(b, (char[]){'\\', letter[at - plain]}, 2);
-	} else if ((unsigned char)c < 0x20 || c == 0x7f) {
-		buf_add(b, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
-	} else {
-		buf_char(b, c);
+	const char *at = c ? memchr(plain, (int)c, sizeof(plain) - 1) : NULL;
+	out[0] = '\\';
+	out[1] = at ? letter[at - plain] : 'u';
+	if (at)
+		return 2;
+	out[2] = out[3] = '0';
+	out[4] = hex[c >> 4];
+	out[5] = hex[c & 15];
+	return 6;
+}
+
+/* The character that is not plain at the beginning of `s`: its bytes in a JSON string in `out`, how
+ * many of `s` in *step. */
+static size_t json_char(const uint8_t *s, size_t len, char out[6], size_t *step)
+{
+	unsigned n = utf8_char_bytes(s, len);
+	*step = n ? n : 1;
+	if (n == 1)
+		return json_escape(s[0], out);
+	if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0)
+		return json_escape(s[1], out);
+	memcpy(out, n ? (const char *)s : "\xef\xbf\xbd", n ? n : 3); /* U+FFFD */
+	return n ? n : 3;
+}
+
+void buf_json_cut(struct buf *b, const char *text, size_t len, size_t most)
+{
+	const uint8_t *s = (const uint8_t *)text;
+	size_t used = 0, kept = 0; /* bytes between the quotes; those that "..." may follow */
+	ASSERT(most >= 3);
+	buf_char(b, '"');
+	for (size_t i = 0, step; i < len; i += step) {
+		char escaped[6];
+		const char *piece = text + i;
+		size_t n = step = json_plain(s + i, len - i);
+		bool plain = n > 0;
+		if (!plain) {
+			n = json_char(s + i, len - i, escaped, &step);
+			piece = escaped;
+		}
+		bool fits = n <= most - used;
+		if (!fits)
+			n = plain && used < most - 3 ? most - 3 - used : 0;
+		buf_add(b, piece, n);
+		if (used + n <= most - 3)
+			kept = used + n;
+		else if (plain && used < most - 3)
+			kept = most - 3;
+		used += n;
+		if (!fits) {
+			b->len -= b->failed ? 0 : used - kept;
+			buf_str(b, "...");
+			break;
+		}
 	}
+	buf_char(b, '"');
 }
 
 void buf_json(struct buf *b, const char *s, size_t len)
 {
-	buf_char(b, '"');
-	for (size_t i = 0; i < len;) {
-		unsigned n = utf8_char_bytes((const uint8_t *)s + i, len - i);
-		if (n == 1)
-			json_ascii(b, s[i]);
-		else if (n)
-			buf_add(b, s + i, n);
-		else
-			buf_str(b, "\xef\xbf\xbd"); /* U+FFFD */
-		i += n ? n : 1;
-	}
-	buf_char(b, '"');
+	buf_json_cut(b, s, len, SIZE_MAX);
 }
 
 void buf_consume(struct buf *b, size_t len)

@@ -26,6 +26,9 @@ void buf_vfmt(struct buf *b, const char *fmt, va_list ap) __attribute__((format(
 void buf_u64(struct buf *b, unsigned long long v);
 /* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void buf_json(struct buf *b, const char *s, size_t len);
+/* At most `most` (3 and more) bytes between the quotes: what would be longer is cut between
+ * characters and ends in "...". */
+void buf_json_cut(struct buf *b, const char *s, size_t len, size_t most);
 /* Drops the first `len` bytes. */
 void buf_consume(struct buf *b, size_t len);
 #endif

@@ -73,6 +73,75 @@ TEST(json_escapes_what_it_must)
 	buf_fini(&b);
 }
 
+TEST(json_escapes_what_drives_terminals)
+{
+	buf_init(&b);
+	CHECK_STR(json("\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", 8), "\"\\u0080\\u009b\\u009f\xc2\xa0\"");
+	buf_fini(&b);
+}
+
+static void check_cut(const char *s, size_t most, const char *want)
+{
+	buf_clear(&b);
+	buf_json_cut(&b, s, strlen(s), most);
+	CHECK_STR(b.bytes, want);
+}
+
+TEST(json_is_cut_between_characters_and_says_so)
+{
+	buf_init(&b);
+	check_cut("abcdef", 6, "\"abcdef\"");
+	check_cut("abcdef", 5, "\"ab...\"");
+	check_cut("abcdef", 3, "\"...\"");
+	check_cut("", 3, "\"\"");
+	check_cut("abc", 3, "\"abc\"");
+	check_cut("ab\n", 4, "\"ab\\n\"");
+	check_cut("ab\nc", 4, "\"a...\"");
+	check_cut("\001\001", 12, "\"\\u0001\\u0001\"");
+	check_cut("\001\001", 11, "\"\\u0001...\"");
+	check_cut("\001\001", 8, "\"...\"");
+	check_cut("a\xe2\x82\xac\xe2\x82\xac", 6, "\"a...\"");
+	check_cut("a\xe2\x82\xac\xe2\x82\xac", 7, "\"a\xe2\x82\xac\xe2\x82\xac\"");
+	check_cut("\xe2\x82\xac\xe2\x82\xac!", 6, "\"\xe2\x82\xac...\"");
+	check_cut("\xff\xff\xff", 8, "\"\xef\xbf\xbd...\"");
+	buf_fini(&b);
+	CHECK_EQ(mem_live_blocks(), 0);
+}
+
+/* Whatever the bytes: bounded, whole characters, and the beginning of what is not cut. */
+TEST(json_cut_anywhere_is_a_beginning_of_the_whole)
+{
+	struct buf whole;
+	buf_init(&b);
+	buf_init(&whole);
+	uint64_t seed = tap_seed();
+	for (int round = 0; round < 20000; round++) {
+		static const char some[] =
+			"ab\"\\\n\x01\x7f\xc2\x85\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xff";
+		char s[24];
+		size_t len = 0;
+		for (; len < sizeof s &&
+			(seed = seed * 6364136223846793005u + 1442695040888963407u) >> 60;
+			len++)
+			s[len] = some[(seed >> 33) % (sizeof some - 1)];
+		size_t most = 3 + (seed >> 40) % 30;
+		buf_clear(&b);
+		buf_clear(&whole);
+		buf_json(&whole, s, len);
+		buf_json_cut(&b, s, len, most);
+		CHECK(b.len <= most + 2);
+		if (whole.len - 2 <= most) {
+			CHECK_STR(b.bytes, whole.bytes);
+		} else {
+			REQUIRE(b.len >= 5 && !memcmp(b.bytes + b.len - 4, "...\"", 4));
+			CHECK(!memcmp(b.bytes, whole.bytes, b.len - 4));
+			CHECK(b.len + 6 > most + 2 - 3); /* and no shorter than it must be */
+		}
+	}
+	buf_fini(&b);
+	buf_fini(&whole);
+}
+
 TEST(json_replaces_what_is_not_utf_8)
 {
 	buf_init(&b);

@@ -62,6 +62,12 @@ void jsonw_text(struct jsonw *j, const char *key, const char *text, size_t len)
 	buf_json(j->out, text, len);
 }
 
+void jsonw_cut(struct jsonw *j, const char *key, const char *text, size_t most)
+{
+	member(j, key);
+	buf_json_cut(j->out, text, strlen(text), most);
+}
+
 void jsonw_u64(struct jsonw *j, const char *key, uint64_t v)
 {
 	member(j, key);

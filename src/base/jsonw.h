@@ -30,6 +30,8 @@ void jsonw_array(struct jsonw *j, const char *key);
 void jsonw_end(struct jsonw *j);                                    /* of the innermost bracket */
 void jsonw_str(struct jsonw *j, const char *key, const char *text); /* NULL: null */
 void jsonw_text(struct jsonw *j, const char *key, const char *text, size_t len);
+/* At most `most` bytes between the quotes: buf_json_cut. */
+void jsonw_cut(struct jsonw *j, const char *key, const char *text, size_t most);
 void jsonw_u64(struct jsonw *j, const char *key, uint64_t v);
 void jsonw_i64(struct jsonw *j, const char *key, int64_t v);
 void jsonw_milli(struct jsonw *j, const char *key, uint64_t thousandths); /* 1500: 1.5 */

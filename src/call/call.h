@@ -123,6 +123,8 @@ struct call_filter {
 		void *state) MUST_USE; /* ERR_NOMEM; or it may call_fail and return 0 */
 	bool (*request)(struct call *c, void *state, struct event *ev);
 	bool (*response)(struct call *c, void *state, struct event *ev);
+	/* About once a second while the call is open, at a worker's watch of its calls. */
+	void (*tick)(struct call *c, void *state);
 	void (*close)(struct call *c, void *state); /* once, when the call is over; c->abort and the
 						       status fields say how */
 };
@@ -147,8 +149,8 @@ struct call_generation {
 
 /* What a worker lends to its calls. */
 struct call_env {
-	uint64_t now_ns;  /* CLOCK_MONOTONIC, this turn */
-	uint64_t wall_ns; /* CLOCK_REALTIME, this turn */
+	uint64_t now_ns;     /* CLOCK_MONOTONIC, this turn */
+	uint64_t wall_ns;    /* CLOCK_REALTIME, this turn */
 	uint64_t tick_ns[2]; /* of the last two timing_ticks, the older first; 0 = not yet */
 	struct rand *rand;
 	struct metrics_slab *metrics;
@@ -161,7 +163,10 @@ struct call_env {
 	uint64_t started, completed;              /* the books: started = completed + active */
 	const struct call_filter *const *filters; /* NULL-terminated, in reading order */
 	void *worker;                             /* struct worker, for termini and fronts */
+	struct sampler *sampler;                  /* filter/sample.h; NULL: never asked for */
+	uint32_t index;                           /* the worker's */
 	struct sink_producer outputs;             /* records of this turn */
+	struct buf line;                          /* where a record is made; its memory is kept */
 };
 
 struct call {
@@ -240,6 +245,7 @@ void call_front_done(struct call *c);
 void call_terminus_done(struct call *c);
 /* The loop's reap: frees what is done; how many. */
 unsigned call_reap(struct call_env *env);
+void call_tick(struct call *c); /* the ticks of its filters */
 /* The memory budget: stops stream credit, or gives what was withheld. */
 void call_credit_stop(struct call_env *env);
 void call_credit_resume(struct call_env *env);

@@ -91,6 +91,7 @@ struct worker *worker_create(const struct worker_setup *setup, uint32_t index, b
 	w->env.rand = &w->rand;
 	w->env.filters = setup->filters;
 	w->env.worker = w;
+	w->env.index = index;
 	w->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	w->slabs = slab_pool_create(SLAB_KEEP);
 	if (!w->slabs || init_metrics(w, setup->metrics) != 0 || init_loop(w) != 0)
@@ -288,7 +289,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* A quarter of the shortest time that a route gives, between 10 ms and a tick. */
+/* A quarter of the shortest time that a route or the access log gives, between 10 ms and a tick. */
 static uint64_t watch_every(const struct config *config)
 {
 	uint64_t least = 4 * TICK_NS;
@@ -299,6 +300,8 @@ static uint64_t watch_every(const struct config *config)
 			if (after[j])
 				least = smaller(least, after[j]);
 	}
+	if (config->access_log.path && config->access_log.every_ns)
+		least = smaller(least, config->access_log.every_ns);
 	return least > 40 * NS_PER_MS ? least / 4 : 10 * NS_PER_MS;
 }
 
@@ -384,6 +387,7 @@ static void on_watch(struct timer *t, uint64_t now_ns)
 {
 	struct worker *w = CONTAINER_OF(t, struct worker, watch_timer);
 	front_each_call(w, call_watch);
+	front_each_call(w, call_tick);
 	if (now_ns - w->env.tick_ns[1] >= TICK_NS) {
 		w->env.tick_ns[0] = w->env.tick_ns[1];
 		w->env.tick_ns[1] = now_ns;

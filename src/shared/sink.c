@@ -74,9 +74,9 @@ struct new_file {
 
 /* ---- producers ---- */
 
-static void drop(struct sink *s, uint64_t records)
+void sink_drop(struct sink *s)
 {
-	atomic_fetch_add_explicit(&s->dropped, records, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->dropped, 1, memory_order_relaxed);
 }
 
 static void open_batch(struct letter *l, void *owner)
@@ -134,14 +134,14 @@ bool sink_put(struct sink *s, struct sink_producer *p, const void *record, size_
 	uint64_t limit = atomic_load_explicit(&s->all->limit_bytes, memory_order_relaxed);
 	uint64_t cost = len + SINK_OVERHEAD_BYTES;
 	if (len > SINK_RECORD_BYTES_MAX) {
-		drop(s, 1);
+		sink_drop(s);
 		return false;
 	}
 	uint64_t before = atomic_fetch_add_explicit(&s->waiting, cost, memory_order_relaxed);
 	struct sink_batch *b = before + cost <= limit ? batch_for(s, p, (uint32_t)cost) : NULL;
 	if (!b) {
 		atomic_fetch_sub_explicit(&s->waiting, cost, memory_order_relaxed);
-		drop(s, 1);
+		sink_drop(s);
 		return false;
 	}
 	uint32_t prefix = (uint32_t)len;

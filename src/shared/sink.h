@@ -67,6 +67,8 @@ void sink_stats(const struct sink *s, struct sink_stats *out);
 
 /* One record, copied. False: dropped and counted. */
 bool sink_put(struct sink *s, struct sink_producer *p, const void *record, size_t len);
+/* Counts one as dropped that could not even be made. */
+void sink_drop(struct sink *s);
 void sink_hand_over(struct sink_producer *p);
 /* At the end of a turn, and before the producer goes. */
 static inline void sink_flush(struct sink_producer *p)
