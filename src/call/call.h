@@ -123,10 +123,10 @@ struct call_filter {
 		void *state) MUST_USE; /* ERR_NOMEM; or it may call_fail and return 0 */
 	bool (*request)(struct call *c, void *state, struct event *ev);
 	bool (*response)(struct call *c, void *state, struct event *ev);
-	/* About once a second while the call is open, at a worker's watch of its calls. */
-	void (*tick)(struct call *c, void *state);
 	void (*close)(struct call *c, void *state); /* once, when the call is over; c->abort and the
 						       status fields say how */
+	/* About once a second while the call is open, at a worker's watch of its calls. */
+	void (*tick)(struct call *c, void *state);
 };
 #define CALL_FILTERS_MAX 6 /* stages of one call */
 struct call_stage {
