@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""rules_test.py - deploy/prometheus/weir-rules.yaml, judged by promtool: when each alert fires, and when it must not."""
+"""rules_test.py - deploy/prometheus/weir-rules.yaml, judged by promtool: when each alert fires, and when
+not."""
 import os
 import random
 import re
@@ -207,8 +208,8 @@ def what_is_said_of_hung_streams_has_their_number():
         t.says(10, "WeirStreamsSilent", {"job": "weir", "listener": "in", "rt_route": "chat", "cluster": "up",
                                          "state": "silent", "severity": "warning"}, {
             "summary": "Streams of route chat are open and say nothing",
-            "description": "3 streams of route chat, cluster up, have carried no message in either direction for longer "
-                           "than the route's silent_after.",
+            "description": "3 streams of route chat, cluster up, have carried no message in either direction for "
+                           "longer than the route's silent_after.",
             "runbook": "docs/alerts.md#weirstreamssilent"})
 
 
@@ -260,7 +261,8 @@ def drain(start_minute, end_minute, grace_s=60):
 
     def values(draining, idle):
         return [idle] * start_minute + [draining] * (end_minute - start_minute) + ["stale"] * 5
-    return {series("weir_draining"): values(1, 0), series("weir_drain_grace_seconds"): [grace_s] * end_minute + ["stale"],
+    return {series("weir_draining"): values(1, 0),
+            series("weir_drain_grace_seconds"): [grace_s] * end_minute + ["stale"],
             series("weir_drain_start_time_seconds"): values(start_minute * 60, 0),
             'weir_calls_active{job="weir",instance="a",worker="0"}': values(4, 4),
             'weir_calls_active{job="weir",instance="a",worker="1"}': values(3, 4),
@@ -292,8 +294,8 @@ FAST, SLOWLY = "WeirErrorBudgetBurnsFast", "WeirErrorBudgetBurnsSlowly"
 
 def ends(will, failure, excluded=None, protocol="grpc", instance="a"):
     def series(outcome):
-        return (f'weir_streams_ended_total{{job="weir",instance="{instance}",listener="in",rt_route="chat",cluster="up",'
-                f'protocol="{protocol}",outcome="{outcome}"}}')
+        return (f'weir_streams_ended_total{{job="weir",instance="{instance}",listener="in",rt_route="chat",'
+                f'cluster="up",protocol="{protocol}",outcome="{outcome}"}}')
     return {series("will"): will, series("failure"): failure,
             series("excluded"): excluded or counter((len(will) - 1, 0))}
 

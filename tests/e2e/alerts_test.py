@@ -1,14 +1,19 @@
 #!/usr/bin/python3
 """alerts_test.py - a real Prometheus with the shipped rules beside a real Weir: what was provoked is recorded and
-fires. The rules are those of deploy/prometheus with every `for` and interval at one second."""
+fires, and the dashboard's questions have answers. The rules are those of deploy/prometheus with every `for` and
+interval at one second."""
 import os
 import re
+import sys
 from kit import ROOT, Peer, Weir, eventually, one_route
 from prometheus import Prometheus
-from tap import check, check_eq, run, test
+from tap import cases, check, check_eq, run, test
 from calls import SERVICE, Channel
 import raw
 from raw import Wire
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "deploy"))
+import promkit  # noqa: E402
 
 
 def quick_rules():
@@ -91,6 +96,47 @@ def streams_lost_with_their_server_are_recorded_as_failures_and_burn_the_budget(
                 check(f"Over the last {window}, grpc streams of route all on listener in" in said, said)
     finally:
         server.__exit__()
+
+
+FULL_ROWS = ("Overview: streams", "Routes", "Message timing", "Process and workers", "Plain HTTP")
+
+
+def questions():
+    """(row, panel's title, expression) of all that the dashboard asks."""
+    row = None
+    for panel in promkit.panels_of(promkit.dashboard()):
+        row = panel["title"] if panel["type"] == "row" else row
+        for target in panel.get("targets", ()):
+            yield row, panel["title"], promkit.plain_promql(target["expr"], "1m")
+
+
+@cases("native", "classic", timeout_s=120)
+def each_question_of_the_dashboard_is_answered(histograms):
+    with Peer("py", "server") as server, Weir(one_route(server.port)) as weir, Channel(weir.target()) as client, \
+            Prometheus({"weir": weir.cfg["admin"]}, native=histograms == "native") as prometheus:
+        chat = client.chat()
+        with Wire.connect(weir.port()) as browser:
+            browser.start()
+            n = 0
+
+            def some_traffic():
+                nonlocal n
+                n += 1
+                chat.turn()
+                check_eq(client.unary()[0], "OK")
+                browser.headers(2 * n - 1, raw.request("/page", method="GET", grpc=False), end=True)
+                browser.expect("HEADERS", stream=2 * n - 1)
+
+            def answered():
+                some_traffic()
+                for row, title, expr in questions():
+                    answer = prometheus.ask("query", query=expr)["result"]  # raises where it makes no sense
+                    if row in FULL_ROWS:
+                        check(answer, f"{row}, {title}: {expr} has no answer")
+                return True
+            some_traffic()
+            eventually(answered, "answers to all")
+        check_eq(chat.close()[0], "OK")
 
 
 if __name__ == "__main__":

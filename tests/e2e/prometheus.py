@@ -13,9 +13,10 @@ from tap import check, skip
 
 
 class Prometheus(Program):
-    """Scrapes each of {job: address} every second. `rules`: the text of a file of rules, evaluated every second too."""
+    """Scrapes each of {job: address} every second. `rules`: the text of a file of rules, evaluated every second too.
+    `native`: with native histograms, so it asks for protobuf."""
 
-    def __init__(self, jobs, rules=None):
+    def __init__(self, jobs, rules=None, native=True):
         binary = shutil.which("prometheus") or skip("no prometheus: install Debian's package prometheus")
         self.dir = tempfile.mkdtemp(prefix="weir-prometheus-")
         self.address = f"127.0.0.1:{free_port()}"
@@ -28,7 +29,8 @@ class Prometheus(Program):
         with open(os.path.join(self.dir, "rules.yaml"), "w") as f:
             f.write(rules or "")
         super().__init__([binary, f"--config.file={self.dir}/prometheus.yaml", f"--storage.tsdb.path={self.dir}/data",
-                          f"--web.listen-address={self.address}", "--enable-feature=native-histograms"], "prometheus")
+                          f"--web.listen-address={self.address}",
+                          *["--enable-feature=native-histograms"] * native], "prometheus")
 
     def ask(self, what, **query):
         url = f"http://{self.address}/api/v1/{what}?{urllib.parse.urlencode(query)}"
