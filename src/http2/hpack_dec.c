@@ -257,6 +257,42 @@ static int decode_literal(
 	return 0;
 }
 
+/* 6.2.2, with a known name by index and less than 127 bytes as they are: what a deadline or request
+ * id looks like. False: it is something else, or nothing was done. */
+static inline bool decode_short(struct hpack_decoder *d, struct block *b)
+{
+	const uint8_t *at = b->at;
+	const struct field *name;
+	struct fields *out = b->out;
+	uint32_t index, len;
+	if (hpack_int_decode(&at, b->end, 4, &index) || index == 0 || at == b->end)
+		return false;
+	len = *at++;
+	if (len >= 0x7f || len > (size_t)(b->end - at) || UNLIKELY(out->count == out->cap))
+		return false;
+	if (index <= HPACK_STATIC_COUNT)
+		name = &hpack_static[index];
+	else if (LIKELY((index -= HPACK_STATIC_COUNT + 1) < hpack_table_count(&d->table)))
+		name = &hpack_table_entry(&d->table, d->table.next_seq - 1 - index)->f;
+	else
+		return false;
+	uint64_t sum = (uint64_t)out->list_bytes + name->name_len + len + FIELD_BYTES;
+	if (UNLIKELY(name->token == TOKEN_OTHER) || UNLIKELY(sum > b->max_list_bytes))
+		return false;
+	char *value = alloc(out, len ? len : 1);
+	if (UNLIKELY(!value))
+		return false;
+	memcpy(value, at, len);
+	out->list[out->count++] = (struct field){.name = name->name,
+		.name_len = name->name_len,
+		.value = value,
+		.value_len = len,
+		.token = name->token};
+	out->list_bytes = (uint32_t)sum;
+	b->at = at + len;
+	return true;
+}
+
 /* 6.3 */
 static int decode_size_update(struct hpack_decoder *d, struct block *b)
 {
@@ -327,6 +363,8 @@ static int decode_block(struct hpack_decoder *d, struct block *b)
 		uint8_t first = *b->at;
 		if (first & 0x80)
 			err = decode_indexed(d, b);
+		else if (first < 0x10 && LIKELY(decode_short(d, b)))
+			continue;
 		else if (first & 0x40)
 			err = decode_literal(d, b, 6, true, 0);
 		else if (first & 0x20)

@@ -333,7 +333,7 @@ static struct view view_of(const struct hpack_encoder *e)
 static inline uint32_t find_by_hash(const struct view *v, const struct field *f)
 {
 	uint32_t hash = f->hash;
-	if (UNLIKELY(f->flags & FIELD_NEVER_INDEX))
+	if (UNLIKELY(hash == 0 || f->flags & FIELD_NEVER_INDEX))
 		return 0;
 	if (hash <= HPACK_STATIC_COUNT) {
 		const struct field *known = &hpack_static[hash];
@@ -367,14 +367,40 @@ static void learn_run(
 		memo->run = run_ref(run);
 }
 
+/* The literal of a name whose values differ in every call, as write_field would write it; NULL
+ * where something more is to be thought of. */
+static inline uint8_t *write_ever_new(
+	const struct hpack_encoder *e, const struct field *f, uint8_t *at)
+{
+	uint32_t name = hpack_first_static[f->token];
+	if ((hpack_names[f->token].flags & (TF_NO_INDEX | TF_SECRET)) != TF_NO_INDEX)
+		return NULL;
+	if ((f->flags & FIELD_NEVER_INDEX) || f->value_len - 1 >= HUFFMAN_MIN_BYTES - 1)
+		return NULL; /* an empty value may be in the static table */
+	if (!name) {
+		uint32_t seq = e->by_name[f->token & e->bucket_mask];
+		if (UNLIKELY(!hpack_table_alive(&e->table, seq)) ||
+			UNLIKELY(hpack_table_entry(&e->table, seq)->f.token != f->token))
+			return NULL;
+		name = index_of(e, seq);
+	}
+	at = hpack_int_write(at, 0, 4, name);
+	*at++ = (uint8_t)f->value_len;
+	memcpy(at, f->value, f->value_len);
+	return at + f->value_len;
+}
+
 static uint8_t *write_fields(
 	struct hpack_encoder *e, const struct field *field, const struct field *end, uint8_t *at)
 {
 	struct view v = view_of(e);
 	for (; field < end; field++) {
 		uint32_t index = find_by_hash(&v, field);
+		uint8_t *next;
 		if (LIKELY(index && index < 0x7f)) {
 			*at++ = (uint8_t)(0x80 | index);
+		} else if ((next = write_ever_new(e, field, at))) {
+			at = next;
 		} else {
 			at = write_field(e, field, at);
 			v = view_of(e);

@@ -1,5 +1,5 @@
 #include "http2/stream.h"
-#include "base/mem.h"
+#include "base/freelist.h"
 #include "http2/conn_priv.h"
 
 #define CHUNK_SMALL_BYTES (512u - (uint32_t)sizeof(struct h2_chunk))
@@ -7,47 +7,10 @@
 #define CACHE_STREAMS     1024u
 #define CACHE_CHUNKS      256u
 
-/* A free object begins with the link to the next. */
-struct free_list {
-	void *first;
-	uint32_t count;
-};
-
 static _Thread_local struct {
 	uint32_t conns;
 	struct free_list streams, refs, small, large;
 } caches;
-
-static void *list_take(struct free_list *l, size_t bytes)
-{
-	void *p = l->first;
-	if (!p)
-		return mem_alloc(bytes);
-	memcpy(&l->first, p, sizeof(void *));
-	l->count--;
-	return p;
-}
-
-static void list_give(struct free_list *l, void *p, uint32_t keep)
-{
-	if (l->count >= keep) {
-		mem_free(p);
-		return;
-	}
-	memcpy(p, &l->first, sizeof(void *));
-	l->first = p;
-	l->count++;
-}
-
-static void list_purge(struct free_list *l)
-{
-	while (l->first) {
-		void *p = l->first;
-		memcpy(&l->first, p, sizeof(void *));
-		mem_free(p);
-	}
-	l->count = 0;
-}
 
 void h2_caches_hold(void)
 {
@@ -59,10 +22,10 @@ void h2_caches_release(void)
 	ASSERT(caches.conns > 0);
 	if (--caches.conns)
 		return;
-	list_purge(&caches.streams);
-	list_purge(&caches.refs);
-	list_purge(&caches.small);
-	list_purge(&caches.large);
+	free_list_purge(&caches.streams);
+	free_list_purge(&caches.refs);
+	free_list_purge(&caches.small);
+	free_list_purge(&caches.large);
 }
 
 /* --- chunks ----------------------------------------------------------------------------------- */
@@ -78,7 +41,7 @@ struct h2_chunk *h2_chunk_get(uint32_t bytes)
 		       : bytes <= CHUNK_SMALL_BYTES ? CHUNK_SMALL_BYTES
 						    : CHUNK_LARGE_BYTES;
 	ASSERT(bytes <= cap);
-	struct h2_chunk *k = list_take(chunk_list(cap), sizeof(*k) + cap);
+	struct h2_chunk *k = free_list_take(chunk_list(cap), sizeof(*k) + cap);
 	if (!k)
 		return NULL;
 	k->next = NULL;
@@ -92,7 +55,7 @@ struct h2_chunk *h2_chunk_get(uint32_t bytes)
 void h2_chunk_put(struct h2_chunk *k)
 {
 	slice_drop(&k->ref);
-	list_give(chunk_list(k->cap), k, CACHE_CHUNKS);
+	free_list_give(chunk_list(k->cap), k, CACHE_CHUNKS);
 }
 
 /* --- closed ids ---------------------------------------------------------------------------------
@@ -132,13 +95,13 @@ static uint32_t first_window(const struct h2_conn *c)
 
 struct h2_stream *h2_stream_create(struct h2_conn *c, uint32_t id)
 {
-	struct h2_stream *s = list_take(&caches.streams, sizeof(*s));
+	struct h2_stream *s = free_list_take(&caches.streams, sizeof(*s));
 	if (!s)
 		return NULL;
 	if (!c->solo) {
 		c->solo = s;
 	} else if (idmap_put(&c->table, id, s)) {
-		list_give(&caches.streams, s, CACHE_STREAMS);
+		free_list_give(&caches.streams, s, CACHE_STREAMS);
 		return NULL;
 	}
 	memset(s, 0, sizeof(*s));
@@ -164,7 +127,7 @@ void h2_stream_free(struct h2_stream *s)
 	list_remove(&s->handle_node);
 	list_remove(&s->note_node);
 	c->books->streams--;
-	list_give(&caches.streams, s, CACHE_STREAMS);
+	free_list_give(&caches.streams, s, CACHE_STREAMS);
 }
 
 bool h2_stream_move(struct h2_stream *s, enum h2_state to)

@@ -6,6 +6,9 @@
 #include "call/stall.h"
 #include "proxy/link.h"
 
+#define HELD_BYTES 256u /* the least that is allocated for what is held */
+#define HELD_KEEP  256u
+
 static struct upstream *upstream_of(const struct call *c)
 {
 	return c->terminus_state;
@@ -24,25 +27,42 @@ static void release_held(struct upstream *u)
 	fields_destroy(u->trailers);
 	u->head = u->trailers = NULL;
 	worker_of(u)->waiting_bytes -= u->held_len;
-	mem_free(u->held);
+	if (u->held_cap == HELD_BYTES)
+		free_list_give(&worker_of(u)->held, u->held, HELD_KEEP);
+	else
+		mem_free(u->held);
 	u->held = NULL;
 	u->held_len = u->held_cap = 0;
 	u->committed = true;
+}
+
+/* Room for `more` bytes. Most calls have one small message there: their blocks are used again. */
+static int reserve_held(struct upstream *u, uint32_t more)
+{
+	uint32_t need = u->held_len + more;
+	uint8_t *bytes;
+	if (need <= u->held_cap)
+		return 0;
+	if (need <= HELD_BYTES) { /* the first, for a larger one never becomes smaller */
+		bytes = free_list_take(&worker_of(u)->held, HELD_BYTES);
+		need = HELD_BYTES;
+	} else {
+		need = u->held_cap ? need + need / 2 : need;
+		bytes = mem_realloc(u->held, need);
+	}
+	if (!bytes)
+		return ERR_NOMEM;
+	u->held = bytes;
+	u->held_cap = need;
+	return 0;
 }
 
 static int hold(struct upstream *u, const struct slice *data)
 {
 	if (data->len == 0)
 		return 0;
-	if (data->len > u->held_cap - u->held_len) {
-		uint32_t need = u->held_len + data->len;
-		uint32_t cap = u->held_cap ? need + need / 2 : need;
-		uint8_t *more = mem_realloc(u->held, cap);
-		if (!more)
-			return ERR_NOMEM;
-		u->held = more;
-		u->held_cap = cap;
-	}
+	if (reserve_held(u, data->len) != 0)
+		return ERR_NOMEM;
 	memcpy(u->held + u->held_len, data->at, data->len);
 	u->held_len += data->len;
 	worker_of(u)->waiting_bytes += data->len;

@@ -122,6 +122,7 @@ void worker_destroy(struct worker *w)
 		accept_drop(CONTAINER_OF(n, struct worker_listener, node));
 	sampler_destroy(&w->env);
 	call_env_fini(&w->env);
+	free_list_purge(&w->held);
 	loop_del(&w->loop, &w->box_watch);
 	mailbox_run(&w->box, w);
 	mailbox_fini(&w->box);
