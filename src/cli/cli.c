@@ -100,7 +100,7 @@ bool verb_parse(const struct verb *v, int argc, char **argv, struct verb_args *a
 		if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
 			if (!take_option(v, argc, argv, &i, args))
 				return false;
-		} else if (v->takes_word && !args->word && argv[i][0] != '-') {
+		} else if (v->word && !args->word && argv[i][0] != '-') {
 			args->word = argv[i];
 		} else {
 			verb_usage_error(v, "unexpected argument \"%s\"%s%s%s", argv[i],

@@ -5,8 +5,10 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <pty.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -132,8 +134,8 @@ TEST(help_tells_of_every_verb_and_option)
 	CHECK_STR(WEIR("help").out, r.out);
 	r = WEIR("help", "top");
 	CHECK_EQ(r.status, 0);
-	CHECK(strstr(
-		r.out, "Usage: weir top [--admin ADDR] [--interval TIME] [--once] [--json]\n"));
+	CHECK(strstr(r.out,
+		"Usage: weir top [--admin ADDR] [--interval TIME] [--once] [--json] [VIEW]\n"));
 	CHECK(strstr(r.out, "(default 127.0.0.1:9901)"));
 	CHECK_STR(WEIR("top", "--help").out, r.out);
 	CHECK(strstr(WEIR("run", "-h").out, "Usage: weir run --config FILE [--log-level LEVEL]\n"));
@@ -174,6 +176,9 @@ TEST(a_wrong_command_line_gets_one_line)
 		WEIR("check", "--config", "a", "--config", "b"), "weir check: --config twice\n");
 	check_usage(WEIR("version", "x"), "weir version: unexpected argument \"x\"\n");
 	check_usage(WEIR("top", "--once=1"), "weir top: --once takes no value\n");
+	check_usage(WEIR("top", "stream"),
+		"weir top: expected one of routes, streams, connections, clusters, got "
+		"\"stream\"; did you mean \"streams\"?\n");
 	check_usage(WEIR("run", "--config", "a", "--log-level", "loud"),
 		"weir run: --log-level: expected one of debug, info, warn, error, got \"loud\"\n");
 	check_usage(WEIR("top", "--admin", "localhost:9901"),
@@ -222,8 +227,9 @@ static void *admin_serve(void *arg)
 			len += (size_t)n;
 		}
 		int n = snprintf(head, sizeof(head), "%s%zu\r\n\r\n", a->head, strlen(*page));
-		if (write(fd, head, (size_t)n) != n ||
-			write(fd, *page, strlen(*page)) != (ssize_t)strlen(*page))
+		/* Who has read enough may go. */
+		if (send(fd, head, (size_t)n, MSG_NOSIGNAL) != n ||
+			send(fd, *page, strlen(*page), MSG_NOSIGNAL) < 0)
 			printf("# short write\n");
 		close(fd);
 	}
@@ -289,31 +295,31 @@ TEST(top_json_prints_one_object)
 	CHECK(!strstr(r.out, "null"));
 }
 
-TEST(top_ends_when_the_process_it_watches_is_gone)
+TEST(top_json_without_an_interval_is_one_look)
 {
+	static const char *const page[] = {"grpc_streams_active{rt_route=\"chat\"} 1\n", NULL};
 	struct admin a = {0};
-	REQUIRE(admin_start(&a, TWO_PAGES));
-	struct result r = WEIR("top", "--interval", "100ms", "--admin", a.address);
+	REQUIRE(admin_start(&a, page));
+	struct result r = WEIR("top", "routes", "--json", "--admin", a.address);
 	admin_stop(&a);
-	char want[128];
-	snprintf(want, sizeof(want), "weir top: %s: Connection refused\n", a.address);
-	CHECK_EQ(r.status, 1);
-	CHECK_STR(r.err, want);
-	CHECK_EQ(lines(r.out), 14); /* two tables, each with an empty line behind it */
+	CHECK_EQ(r.status, 0);
+	CHECK_EQ(lines(r.out), 1);
+	CHECK(strstr(r.out, "\"view\":\"routes\""));
+	CHECK(strstr(r.out, "\"sent_messages_per_second\":null"));
 }
 
 TEST(top_says_why_there_is_no_page)
 {
 	static const char *const html[] = {"<html>\n", NULL};
-	struct result r = WEIR("top", "--admin", "127.0.0.1:1");
+	struct result r = WEIR("top", "--once", "--admin", "127.0.0.1:1");
 	CHECK_EQ(r.status, 1);
 	CHECK_STR(r.out, "");
 	CHECK_STR(r.err, "weir top: 127.0.0.1:1: Connection refused\n");
 
 	struct admin a = {0};
-	char want[128];
+	char want[256];
 	REQUIRE(admin_start(&a, html));
-	r = WEIR("top", "--admin", a.address);
+	r = WEIR("top", "--once", "--admin", a.address);
 	admin_stop(&a);
 	snprintf(want, sizeof(want),
 		"weir top: %s: line 1 of /metrics: not in the Prometheus text format\n", a.address);
@@ -322,10 +328,52 @@ TEST(top_says_why_there_is_no_page)
 
 	a = (struct admin){.head = "HTTP/1.1 404 Not Found\r\nContent-Length: "};
 	REQUIRE(admin_start(&a, html));
-	r = WEIR("top", "--admin", a.address);
+	r = WEIR("top", "--once", "--admin", a.address);
 	admin_stop(&a);
 	snprintf(want, sizeof(want), "weir top: %s: HTTP status 404 for /metrics\n", a.address);
 	CHECK_STR(r.err, want);
+}
+
+TEST(top_says_that_a_weir_is_too_old_for_a_view)
+{
+	static const char *const html[] = {"<html>\n", NULL};
+	struct admin a = {.head = "HTTP/1.1 404 Not Found\r\nContent-Length: "};
+	char want[256];
+	REQUIRE(admin_start(&a, html));
+	struct result r = WEIR("top", "streams", "--json", "--admin", a.address);
+	admin_stop(&a);
+	snprintf(want, sizeof(want),
+		"weir top: %s has no /streams: that Weir is older than this weir top; the view "
+		"\"routes\" works with it\n",
+		a.address);
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.err, want);
+}
+
+TEST(top_takes_no_more_than_its_limit_of_an_answer)
+{
+	size_t len = (8u << 20) + 1;
+	char *large = malloc(len + 1), want[256];
+	REQUIRE(large);
+	memset(large, ' ', len);
+	large[len] = '\0';
+	const char *const page[] = {large, NULL};
+	struct admin a = {0};
+	REQUIRE(admin_start(&a, page));
+	struct result r = WEIR("top", "streams", "--json", "--admin", a.address);
+	admin_stop(&a);
+	snprintf(want, sizeof(want), "weir top: %s: more than 8388608 bytes\n", a.address);
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.err, want);
+	free(large);
+}
+
+TEST(top_needs_a_terminal_unless_it_prints)
+{
+	struct result r = WEIR("top");
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.out, "");
+	CHECK_STR(r.err, "weir top: needs a terminal: --once prints a table, --json a document\n");
 }
 
 /* Reads from the terminal into `out` until `until` appears in it. */
@@ -342,28 +390,111 @@ static bool expect(int tty, char *out, size_t cap, const char *until)
 	return strstr(out, until) != NULL;
 }
 
+/* `weir top` on a terminal of its own, of 80x24. */
+static pid_t top_on_terminal(int *tty, const char *term, const char *interval, const char *admin)
+{
+	struct winsize size = {.ws_row = 24, .ws_col = 80};
+	fflush(stdout);
+	pid_t pid = forkpty(tty, NULL, NULL, &size);
+	if (pid == 0) {
+		setenv("TERM", term, 1);
+		call((const char *const[]){"top", "--interval", interval, "--admin", admin, NULL});
+	}
+	return pid;
+}
+
+static const char *const ONE_PAGE[] = {"grpc_streams_active{rt_route=\"chat\"} 1\n", NULL};
+
 TEST(top_draws_on_a_terminal_until_q_and_leaves_it_as_it_was)
 {
-	static const char *const page[] = {"grpc_streams_active{rt_route=\"chat\"} 1\n", NULL};
-	struct winsize size = {.ws_row = 24, .ws_col = 80};
 	struct admin a = {0};
 	char out[65536] = "";
 	int tty, status;
-	REQUIRE(admin_start(&a, page));
-	fflush(stdout);
-	pid_t pid = forkpty(&tty, NULL, NULL, &size);
-	if (pid == 0)
-		call((const char *const[]){"top", "--interval", "1h", "--admin", a.address, NULL});
+	struct termios before, after;
+	REQUIRE(admin_start(&a, ONE_PAGE));
+	pid_t pid = top_on_terminal(&tty, "xterm", "1h", a.address);
 	REQUIRE(pid > 0);
-	CHECK(expect(tty, out, sizeof(out), "\033[J"));
+	CHECK(tcgetattr(tty, &before) == 0);
+	CHECK(expect(tty, out, sizeof(out), "chat "));
 	CHECK(strstr(out, "\033[?1049h"));
-	CHECK(strstr(out, "; q quits"));
-	CHECK(strstr(out, "\nchat "));
+	CHECK(expect(tty, out, sizeof(out), "q quit"));
 	CHECK_EQ(write(tty, "q", 1), 1);
 	CHECK(expect(tty, out, sizeof(out), "\033[?1049l"));
 	CHECK(strstr(out, "\033[?25h"));
 	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK(tcgetattr(tty, &after) == 0);
+	CHECK(after.c_lflag & ICANON && after.c_lflag & ECHO);
 	admin_stop(&a);
+	close(tty);
+}
+
+TEST(top_stays_when_the_process_it_watches_is_gone_and_says_so)
+{
+	struct admin a = {0};
+	char out[65536] = "";
+	int tty, status;
+	REQUIRE(admin_start(&a, ONE_PAGE));
+	pid_t pid = top_on_terminal(&tty, "xterm", "100ms", a.address);
+	REQUIRE(pid > 0);
+	CHECK(expect(tty, out, sizeof(out), "Connection refused"));
+	memmove(out, strstr(out, "Connection refused") + 10, 100);
+	out[100] = '\0';
+	CHECK(expect(tty, out, sizeof(out), "chat ")); /* the last table is still there */
+	CHECK_EQ(write(tty, "q", 1), 1);
+	CHECK(expect(tty, out, sizeof(out), "\033[?1049l"));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	admin_stop(&a);
+	close(tty);
+}
+
+TEST(top_ends_by_a_signal_and_leaves_the_terminal_as_it_was)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGABRT};
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		char out[65536] = "";
+		int tty, status;
+		struct termios after;
+		pid_t pid = top_on_terminal(&tty, "xterm", "1h", "127.0.0.1:1");
+		REQUIRE(pid > 0);
+		CHECK(expect(tty, out, sizeof(out), "q quit"));
+		CHECK(kill(pid, signals[i]) == 0);
+		CHECK(expect(tty, out, sizeof(out), "\033[?1049l"));
+		REQUIRE(waitpid(pid, &status, 0) == pid);
+		if (signals[i] == SIGABRT)
+			CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+		else
+			CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		CHECK(tcgetattr(tty, &after) == 0 && (after.c_lflag & ICANON));
+		close(tty);
+	}
+}
+
+TEST(top_refuses_a_dumb_terminal)
+{
+	char out[65536] = "";
+	int tty, status;
+	pid_t pid = top_on_terminal(&tty, "dumb", "1s", "127.0.0.1:1");
+	REQUIRE(pid > 0);
+	CHECK(expect(tty, out, sizeof(out),
+		"this terminal cannot be drawn on (TERM): --once prints a table"));
+	CHECK(!strstr(out, "\033"));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	close(tty);
+}
+
+TEST(top_has_no_colours_when_no_color_asks_for_none)
+{
+	char out[65536] = "";
+	int tty, status;
+	setenv("NO_COLOR", "1", 1);
+	pid_t pid = top_on_terminal(&tty, "xterm", "1h", "127.0.0.1:1");
+	unsetenv("NO_COLOR");
+	REQUIRE(pid > 0);
+	CHECK(expect(tty, out, sizeof(out), "Connection refused"));
+	CHECK(!strstr(out, "\033[0;31m"));
+	CHECK_EQ(write(tty, "q", 1), 1);
+	CHECK(expect(tty, out, sizeof(out), "\033[?1049l"));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
 	close(tty);
 }
 

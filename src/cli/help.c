@@ -22,7 +22,9 @@ void verb_print_one(const struct verb *v)
 		printf(" %s--%s%s%s%s", required ? "" : "[", o->name, o->argument ? " " : "",
 			o->argument ? o->argument : "", required ? "" : "]");
 	}
-	printf("%s\n%s%s", v->takes_word ? " [COMMAND]" : "", *v->text ? "\n" : "", v->text);
+	if (v->word)
+		printf(" [%s]", v->word);
+	printf("\n%s%s", *v->text ? "\n" : "", v->text);
 	for (const struct verb_option *o = v->options; o < v->options + VERB_OPTIONS_MAX && o->name;
 		o++) {
 		char left[40];
@@ -50,6 +52,6 @@ const struct verb verb_help = {
 	.name = "help",
 	.summary = "tell what a command does",
 	.text = "",
-	.takes_word = true,
+	.word = "COMMAND",
 	.main = help,
 };

@@ -13,15 +13,27 @@ enum { LABELS_MAX = 16, NAME_MAX_BYTES = 128 };
 static const struct family {
 	const char *name;
 	size_t at;
+	bool whole;        /* it knows no methods */
+	const char *state; /* the value of its label `state`; NULL: it has none */
 } families[] = {
-	{"grpc_streams_active", offsetof(struct top_counts, active)},
-	{"grpc_streams_started_total", offsetof(struct top_counts, started)},
-	{"grpc_stream_sent_messages_total", offsetof(struct top_counts, sent_messages)},
-	{"grpc_stream_received_messages_total", offsetof(struct top_counts, received_messages)},
-	{"grpc_stream_sent_bytes_total", offsetof(struct top_counts, sent_bytes)},
-	{"grpc_stream_received_bytes_total", offsetof(struct top_counts, received_bytes)},
+	{"grpc_streams_active", offsetof(struct top_counts, active), false, NULL},
+	{"grpc_streams_started_total", offsetof(struct top_counts, started), false, NULL},
+	{"grpc_stream_sent_messages_total", offsetof(struct top_counts, sent_messages), false,
+		NULL},
+	{"grpc_stream_received_messages_total", offsetof(struct top_counts, received_messages),
+		false, NULL},
+	{"grpc_stream_sent_bytes_total", offsetof(struct top_counts, sent_bytes), false, NULL},
+	{"grpc_stream_received_bytes_total", offsetof(struct top_counts, received_bytes), false,
+		NULL},
+	{"grpc_streams_completed_total", offsetof(struct top_counts, errors), false, NULL},
+	{"weir_streams_hung", offsetof(struct top_counts, stalled), true, "stalled"},
+	{"weir_streams_hung", offsetof(struct top_counts, silent), true, "silent"},
+	{"weir_stream_stalled_seconds_total", offsetof(struct top_counts, stalled_s), true, NULL},
 };
-static const struct family gauges[] = {
+static const struct {
+	const char *name;
+	size_t at;
+} gauges[] = {
 	{"weir_memory_held_bytes", offsetof(struct top_page, memory_held_bytes)},
 	{"weir_memory_limit_bytes", offsetof(struct top_page, memory_limit_bytes)},
 	{"weir_config_generation", offsetof(struct top_page, generation)},
@@ -153,21 +165,24 @@ static const char *keep(struct top_page *p, const char *text)
 	return arena_dup(&p->arena, text, strlen(text));
 }
 
-/* route NUL service NUL method */
-static bool row_key(struct buf *key, const char *route, const char *service, const char *method)
+/* whole, route NUL service NUL method */
+static bool row_key(
+	struct buf *key, bool whole, const char *route, const char *service, const char *method)
 {
+	buf_char(key, whole ? 'r' : 'm');
 	buf_add(key, route, strlen(route) + 1);
 	buf_add(key, service, strlen(service) + 1);
 	buf_add(key, method, strlen(method));
 	return !key->failed;
 }
 
-static struct top_row *row_create(struct top_page *p, const struct sample *s)
+static struct top_page_row *row_create(struct top_page *p, const struct sample *s, bool whole)
 {
-	struct top_row *row = arena_alloc(&p->arena, sizeof(*row));
+	struct top_page_row *row = arena_alloc(&p->arena, sizeof(*row));
 	if (p->count == p->cap) {
 		uint32_t cap = p->cap ? p->cap * 2 : 64;
-		struct top_row **rows = mem_realloc(p->rows, cap * sizeof(struct top_row *));
+		struct top_page_row **rows =
+			mem_realloc(p->rows, cap * sizeof(struct top_page_row *));
 		if (!rows)
 			return NULL;
 		p->rows = rows;
@@ -175,25 +190,26 @@ static struct top_row *row_create(struct top_page *p, const struct sample *s)
 	}
 	if (!row)
 		return NULL;
-	*row = (struct top_row){.route = keep(p, label(s, "rt_route")),
+	*row = (struct top_page_row){.route = keep(p, label(s, "rt_route")),
 		.service = keep(p, label(s, "grpc_service")),
-		.method = keep(p, label(s, "grpc_method"))};
+		.method = keep(p, label(s, "grpc_method")),
+		.whole = whole};
 	if (!row->route || !row->service || !row->method)
 		return NULL;
 	p->rows[p->count++] = row;
 	return row;
 }
 
-static struct top_row *row_get(struct top_page *p, const struct sample *s)
+static struct top_page_row *row_get(struct top_page *p, const struct sample *s, bool whole)
 {
-	struct top_row *row = NULL;
+	struct top_page_row *row = NULL;
 	struct buf key;
 	buf_init(&key);
-	if (row_key(&key, label(s, "rt_route"), label(s, "grpc_service"),
+	if (row_key(&key, whole, label(s, "rt_route"), label(s, "grpc_service"),
 		    label(s, "grpc_method"))) {
 		row = strmap_get(&p->by_key, key.bytes, key.len);
 		if (!row) {
-			row = row_create(p, s);
+			row = row_create(p, s, whole);
 			if (row && strmap_put(&p->by_key, key.bytes, key.len, row))
 				row = NULL;
 		}
@@ -202,15 +218,29 @@ static struct top_row *row_get(struct top_page *p, const struct sample *s)
 	return row;
 }
 
+/* The family that the sample is one of, and that counts it; NULL. */
+static const struct family *family_of(const struct sample *s)
+{
+	const char *status = label(s, "grpc_status");
+	if (!strcmp(status, "OK") || !strcmp(status, "CANCELLED"))
+		return NULL;
+	for (size_t i = 0; i < COUNT(families); i++) {
+		const struct family *f = &families[i];
+		if (!strcmp(s->name, f->name) &&
+			(!f->state || !strcmp(f->state, label(s, "state"))))
+			return f;
+	}
+	return NULL;
+}
+
 static int take_sample(struct top_page *p, const struct sample *s)
 {
-	for (size_t i = 0; i < COUNT(families); i++) {
-		if (strcmp(s->name, families[i].name))
-			continue;
-		struct top_row *row = row_get(p, s);
+	const struct family *f = family_of(s);
+	if (f) {
+		struct top_page_row *row = row_get(p, s, f->whole);
 		if (!row)
 			return ERR_NOMEM;
-		((double *)&row->now)[families[i].at / sizeof(double)] += s->value;
+		((double *)&row->now)[f->at / sizeof(double)] += s->value;
 		return ERR_NONE;
 	}
 	for (size_t i = 0; i < COUNT(gauges); i++)
@@ -265,11 +295,11 @@ void top_page_rates(struct top_page *now, const struct top_page *before, double 
 	static const struct top_counts none;
 	now->has_rates = seconds > 0;
 	for (uint32_t i = 0; now->has_rates && i < now->count; i++) {
-		struct top_row *row = now->rows[i];
+		struct top_page_row *row = now->rows[i];
 		struct buf key;
 		buf_init(&key);
-		const struct top_row *old = NULL;
-		if (row_key(&key, row->route, row->service, row->method))
+		const struct top_page_row *old = NULL;
+		if (row_key(&key, row->whole, row->route, row->service, row->method))
 			old = strmap_get(&before->by_key, key.bytes, key.len);
 		buf_fini(&key);
 		const double *a = (const double *)(old ? &old->now : &none);
@@ -277,6 +307,6 @@ void top_page_rates(struct top_page *now, const struct top_page *before, double 
 		double *rate = (double *)&row->rate;
 		for (size_t f = 0; f < COUNTS_FIELDS; f++)
 			rate[f] = (b[f] < a[f] ? b[f] : b[f] - a[f]) / seconds;
-		row->rate.active = 0;
+		row->rate.active = row->rate.stalled = row->rate.silent = 0;
 	}
 }

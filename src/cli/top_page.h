@@ -17,18 +17,23 @@
 struct top_counts {
 	double active, started; /* calls open now; begun */
 	double sent_messages, received_messages, sent_bytes, received_bytes;
+	double errors;          /* calls that ended in a status other than OK and CANCELLED */
+	double stalled, silent; /* calls that hang now; of whole routes */
+	double stalled_s;       /* time that bytes waited to go on; of whole routes */
 };
 
-struct top_row {
+struct top_page_row {
 	const char *route, *service, *method;
+	bool whole; /* of the route as a whole: what no method has */
 	struct top_counts now;
-	struct top_counts rate; /* a second; `active` and everything without an earlier page is 0 */
+	struct top_counts rate; /* a second; what are no counters, and everything without an
+				 * earlier page, is 0 */
 };
 
 struct top_page {
 	struct arena arena;
 	struct strmap by_key;
-	struct top_row **rows; /* on the heap; in the order of the page */
+	struct top_page_row **rows; /* on the heap; in the order of the page */
 	uint32_t count, cap;
 	double downstream_connections, upstream_connections;
 	double memory_held_bytes, memory_limit_bytes;

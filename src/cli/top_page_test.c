@@ -32,6 +32,18 @@ static const char PAGE[] =
 	"weir_draining 1\n"
 	"process_start_time_seconds 1700000000.25\n"
 	"weir_build_info{version=\"0.1.0\",compiler=\"gcc\"} 1\n"
+	"weir_streams_hung{listener=\"in\",rt_route=\"chat\",cluster=\"a\",state=\"stalled\"} 2\n"
+	"weir_streams_hung{listener=\"in\",rt_route=\"chat\",cluster=\"b\",state=\"silent\"} 3\n"
+	"weir_stream_stalled_seconds_total{listener=\"in\",rt_route=\"chat\",cluster=\"a\","
+	"direction=\"sent\",cause=\"socket\"} 1.5\n"
+	"weir_stream_stalled_seconds_total{listener=\"in\",rt_route=\"chat\",cluster=\"a\","
+	"direction=\"received\",cause=\"socket\"} 2\n"
+	"grpc_streams_completed_total{rt_route=\"chat\",grpc_service=\"c.Chat\",grpc_method="
+	"\"Sub\","
+	"grpc_status=\"INTERNAL\"} 3\n"
+	"grpc_streams_completed_total{rt_route=\"chat\",grpc_service=\"c.Chat\",grpc_method="
+	"\"Sub\","
+	"grpc_status=\"OK\"} 9\n"
 	"some_other{le=\"+Inf\"} NaN\n";
 
 static int parse(struct top_page *p, const char *text)
@@ -44,8 +56,8 @@ TEST(stream_families_add_up_for_each_route_and_method)
 {
 	struct top_page p;
 	CHECK_EQ(parse(&p, PAGE), 0);
-	REQUIRE(p.count == 2);
-	const struct top_row *r = p.rows[0];
+	REQUIRE(p.count == 3);
+	const struct top_page_row *r = p.rows[0];
 	CHECK_STR(r->route, "chat");
 	CHECK_STR(r->service, "c.Chat");
 	CHECK_STR(r->method, "Sub");
@@ -55,8 +67,15 @@ TEST(stream_families_add_up_for_each_route_and_method)
 	CHECK_EQ(r->now.received_messages, 2000);
 	CHECK_EQ(r->now.sent_bytes, 5000);
 	CHECK_EQ(r->now.received_bytes, 60000);
+	CHECK_EQ(r->now.errors, 3);
 	CHECK_STR(p.rows[1]->route, "rest");
 	CHECK_STR(p.rows[1]->method, "");
+	r = p.rows[2];
+	CHECK_STR(r->route, "chat");
+	CHECK(r->whole && !p.rows[0]->whole);
+	CHECK_EQ(r->now.stalled, 2);
+	CHECK_EQ(r->now.silent, 3);
+	CHECK_EQ(r->now.stalled_s * 2, 7);
 	top_page_fini(&p);
 }
 
@@ -159,7 +178,8 @@ TEST(every_family_of_top_is_in_the_table_of_metrics)
 	};
 	static const char *const used[] = {"grpc_streams_active", "grpc_streams_started",
 		"grpc_stream_sent_messages", "grpc_stream_received_messages",
-		"grpc_stream_sent_bytes", "grpc_stream_received_bytes", "weir_connections_open",
+		"grpc_stream_sent_bytes", "grpc_stream_received_bytes", "grpc_streams_completed",
+		"weir_streams_hung", "weir_stream_stalled_seconds", "weir_connections_open",
 		"weir_memory_held_bytes", "weir_memory_limit_bytes", "weir_config_generation",
 		"weir_draining", "process_start_time_seconds", "weir_build_info"};
 	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++) {

@@ -1,7 +1,7 @@
 /* verb.h - what a verb is, and the options it takes: for the files of this room.
  *
- * Options are --name VALUE, --name=VALUE or --name alone; each at most once. There are no others
- * arguments, but for help's. */
+ * Options are --name VALUE, --name=VALUE or --name alone; each at most once. A verb that names a
+ * `word` takes one argument more. */
 #ifndef WEIR_CLI_VERB_H
 #define WEIR_CLI_VERB_H
 #include <stdbool.h>
@@ -22,15 +22,15 @@ struct verb_args {
 	/* In the order of the verb's options: the value, "" for a flag that is there, the default,
 	 * or NULL. */
 	const char *value[VERB_OPTIONS_MAX];
-	const char *word; /* what help is asked about; NULL: nothing */
+	const char *word; /* the argument that is no option; NULL: there is none */
 	int (*run)(const struct run_options *options);
 };
 
 struct verb {
 	const char *name;
-	const char *summary; /* a line */
-	const char *text;    /* more, for `weir help VERB` */
-	bool takes_word;
+	const char *summary;                          /* a line */
+	const char *text;                             /* more, for `weir help VERB` */
+	const char *word;                             /* "COMMAND": what it takes; NULL: nothing */
 	struct verb_option options[VERB_OPTIONS_MAX]; /* ended by one without a name */
 	int (*main)(const struct verb *v, const struct verb_args *args);
 };

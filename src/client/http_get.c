@@ -46,10 +46,12 @@ static int wait_for(struct get *g, short events)
 				(unsigned long long)(g->want->timeout_ns / NS_PER_MS));
 			return ERR_AGAIN;
 		}
-		struct pollfd p = {.fd = g->fd, .events = events};
-		int n = poll(&p, 1, (int)((g->deadline_ns - now) / NS_PER_MS) + 1);
+		struct pollfd p[2] = {{.fd = g->fd, .events = events},
+			{.fd = g->want->wake_fd, .events = POLLIN}};
+		int n = poll(
+			p, g->want->wake_fd ? 2 : 1, (int)((g->deadline_ns - now) / NS_PER_MS) + 1);
 		if (n > 0)
-			return ERR_NONE;
+			return p[0].revents ? ERR_NONE : fail(g, ERR_AGAIN, "");
 		if (n < 0 && errno != EINTR)
 			return fail_errno(g, "poll: ");
 	}

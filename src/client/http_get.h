@@ -21,6 +21,7 @@ struct http_get {
 	const char *accept;    /* NULL: none is sent */
 	uint64_t timeout_ns;   /* for all of it */
 	size_t body_max_bytes;
+	int wake_fd; /* 0: none. Input there ends the wait: ERR_AGAIN, and nothing in `why` */
 };
 #define HTTP_GET_WHY_MAX 128
 

@@ -77,7 +77,8 @@ static int get_with(struct server *s, struct http_get *g, unsigned *status, stru
 		.path = "/metrics",
 		.accept = g->accept,
 		.timeout_ns = g->timeout_ns ? g->timeout_ns : 20 * NS_PER_SEC,
-		.body_max_bytes = g->body_max_bytes ? g->body_max_bytes : 1 << 20};
+		.body_max_bytes = g->body_max_bytes ? g->body_max_bytes : 1 << 20,
+		.wake_fd = g->wake_fd};
 	return http_get(g, status, body, why);
 }
 
@@ -221,6 +222,18 @@ TEST(each_failed_allocation_is_an_error_and_leaks_nothing)
 		}
 	}
 	CHECK(!"still allocating");
+}
+
+TEST(input_elsewhere_ends_the_wait)
+{
+	int ends[2];
+	REQUIRE(pipe(ends) == 0);
+	CHECK_EQ(write(ends[1], "k", 1), 1);
+	struct got g = fetch("", 0, true, (struct http_get){.wake_fd = ends[0]});
+	CHECK_EQ(g.err, ERR_AGAIN);
+	CHECK_STR(g.why, "");
+	close(ends[0]);
+	close(ends[1]);
 }
 
 TAP_MAIN()

@@ -122,7 +122,7 @@ def the_demo_ends_by_itself_and_weir_counted_all_messages():
 def in_a_terminal_the_table_is_live_and_ctrl_c_ends_it_cleanly():
     w = Watched()
     t = Terminal(["make", "demo"], w.env)
-    t.read(r"demo\.Chat/Talk +6 +6 +[1-9]\d+ +[1-9]\d+ ", 60)
+    t.read(r"demo\.Chat/Talk +6 +6 +0 +[1-9]\d+ +[1-9]\d+ ", 60)
     check("Ctrl-C ends the demo" in t.output, t.output)
     check(re.search(r"\033\[\d+A", t.output), "the table was not drawn in its place")
     os.write(t.fd, b"\x03")
