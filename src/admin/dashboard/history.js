@@ -1,6 +1,7 @@
 // history.js - counters become rates, and rates become sparklines of the last two minutes.
 
 const HISTORY_MS = 120000;
+const SPARK_LEAST_MS = 30000; // a line is as wide as half a minute, or as the history that there is
 
 // The rates of some counters, by name, one point a snapshot. Time is Weir's own, in milliseconds since its start.
 class History {
@@ -54,8 +55,9 @@ function drawSpark(svg, history, name, label, height) {
   let line = "";
   if (points.length > 1) {
     const end = points[points.length - 1].at;
+    const span = Math.min(Math.max(end - points[0].at, SPARK_LEAST_MS), HISTORY_MS);
     const top = Math.max(history.max(name) * 1.12, 1e-9);
-    line = points.map(p => ((HISTORY_MS - (end - p.at)) / HISTORY_MS * 120).toFixed(2) + " " +
+    line = points.map(p => ((span - (end - p.at)) / span * 120).toFixed(2) + " " +
       (height - 1 - p[name] / top * (height - 3)).toFixed(2)).join("L");
     const first = line.slice(0, line.indexOf(" "));
     svg.querySelector(".area").setAttribute("d", `M${first} ${height}L${line}L120 ${height}Z`);

@@ -65,7 +65,7 @@ function drawTables(s) {
   hungTable.update(hung);
   streamsTable.update(streams);
   connectionsTable.update(s.connections.connections);
-  const endpoints = s.clusters.clusters.flatMap(c => c.endpoints.map(e => ({ cluster: c.name, ...e })));
+  const endpoints = s.clusters.clusters.flatMap(c => c.endpoints.map(e => ({ cluster: c.name, waiting_calls: c.waiting_calls, ...e })));
   clustersTable.update(endpoints);
   drawCount("n-routes", s.routes, s.routes.routes);
   setText(byId("n-hung"), hung.length ? count(hung.length) : "");

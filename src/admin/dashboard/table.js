@@ -75,6 +75,7 @@ class Table {
       if (!present.has(key)) this.dropLine(key);
     if (rows.length === 0) this.body.append(this.none);
     else this.none.remove();
+    this.table.classList.toggle("empty", rows.length === 0);
   }
 
   makeLine(key) {
@@ -149,7 +150,7 @@ class Table {
 function drawTag(td, text, tone) {
   let tag = td.firstElementChild;
   if (!tag) td.append(tag = element("span", "tag"));
-  const className = "tag" + (tone ? " " + tone : "");
+  const className = "tag " + (tone || "plain");
   if (tag.className !== className) tag.className = className;
   tag.hidden = text === "";
   setText(tag, text);
