@@ -34,6 +34,7 @@ static int run(const struct run_options *options)
 		{&view_connections, control},
 		{&view_clusters, control},
 		{&view_routes, control},
+		{&view_samples, control},
 		{NULL, NULL},
 	};
 	struct admin_hooks hooks = {

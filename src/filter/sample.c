@@ -22,7 +22,7 @@ struct sampler {
 	struct strmap routes; /* by name: struct route_turns */
 	struct sample_ring ring;
 	uint64_t taking_bytes; /* beginnings of messages under way; at most ring.cap */
-	struct buf record, line;
+	struct buf record;
 };
 
 /* A chosen message that is under way. */
@@ -165,6 +165,7 @@ static struct sample describe(
 {
 	return (struct sample){
 		.time_ns = c->env->wall_ns,
+		.worker = c->env->index,
 		.stream = c->id,
 		.listener = sample_text(c->listener ? c->listener->name : ""),
 		.route = sample_text(c->route->name),
@@ -181,17 +182,18 @@ static struct sample describe(
 	};
 }
 
-static void give_log(struct call *c, struct sampler *sampler, const struct sample *sample)
+static void give_log(struct call *c, const struct sample *sample)
 {
 	struct jsonw j;
-	buf_clear(&sampler->line);
-	jsonw_begin(&j, &sampler->line);
+	struct buf *line = &c->env->line;
+	buf_clear(line);
+	jsonw_begin(&j, line);
 	jsonw_object(&j, NULL);
 	sample_json(&j, "sample", sample);
 	jsonw_end(&j);
-	buf_char(&sampler->line, '\n');
-	if (sampler->line.failed || !sink_put(c->config->sampling.log_sink, &c->env->outputs,
-					    sampler->line.bytes, sampler->line.len))
+	buf_char(line, '\n');
+	if (line->failed ||
+		!sink_put(c->config->sampling.log_sink, &c->env->outputs, line->bytes, line->len))
 		count_dropped(c, "log");
 }
 
@@ -213,7 +215,7 @@ static void give(struct call *c, const struct sample *sample)
 						record->bytes, record->len))
 		count_dropped(c, "file");
 	if (outputs & SAMPLE_TO_LOG)
-		give_log(c, sampler, sample);
+		give_log(c, sample);
 }
 
 static void let_go(struct call *c, struct lane *l)
@@ -387,7 +389,6 @@ int sampler_install(struct call_env *env, const struct config *config)
 	strmap_init(&s->routes);
 	sample_ring_init(&s->ring, (size_t)config->sampling.ring_bytes);
 	buf_init(&s->record);
-	buf_init(&s->line);
 	return 0;
 }
 
@@ -406,7 +407,6 @@ void sampler_destroy(struct call_env *env)
 	strmap_fini(&s->routes);
 	sample_ring_fini(&s->ring);
 	buf_fini(&s->record);
-	buf_fini(&s->line);
 	mem_free(s);
 	env->sampler = NULL;
 }
@@ -418,39 +418,59 @@ void sampler_publish(const struct call_env *env, struct series *worker)
 	series_set(worker, M_SAMPLES_OVERWRITTEN, env->sampler->ring.overwritten);
 }
 
-/* The record at *at, without its length, in `into`, if the ring has one and it is of that route. */
-static bool next_of(const struct sample_ring *r, const char *route, uint64_t *at, struct buf *into)
+/* ---- looking for samples ---- */
+
+static bool matches(const struct sample_search *search, const char *record, size_t len)
 {
 	struct sample s;
-	for (;;) {
-		buf_clear(into);
-		if (!sample_ring_next(r, at, into) || into->failed)
-			return false;
-		if (!route)
-			return true;
-		if (sample_decode(into->bytes, into->len, &s) == 0 &&
-			s.route.len == strlen(route) && !memcmp(s.route.at, route, s.route.len))
-			return true;
+	if (sample_decode(record, len, &s) != 0)
+		return false;
+	if (search->stream && search->stream != s.stream)
+		return false;
+	return !search->route || (s.route.len == strlen(search->route) &&
+					 !memcmp(s.route.at, search->route, s.route.len));
+}
+
+/* The oldest of what was found; its place is used again now and then. */
+static void lose_oldest(struct sample_search *search)
+{
+	struct buf *found = &search->found;
+	int64_t bytes = sample_record_bytes(found->bytes + search->gone, found->len - search->gone);
+	ASSERT(bytes > 0);
+	search->gone += (size_t)bytes;
+	search->count--;
+	if (search->gone > found->len / 2) {
+		buf_consume(found, search->gone);
+		search->gone = 0;
 	}
 }
 
-void sampler_latest(const struct sampler *s, const char *route, uint32_t limit, struct buf *out)
+static void keep_found(struct sample_search *search, size_t from)
 {
-	struct buf record;
-	uint64_t at, matching = 0;
-	if (!s || !s->ring.bytes)
+	struct buf *found = &search->found;
+	size_t len = found->len - from - SAMPLE_LENGTH_BYTES;
+	if (found->failed || !matches(search, found->bytes + from + SAMPLE_LENGTH_BYTES, len)) {
+		found->len = from;
 		return;
-	buf_init(&record);
-	for (at = s->ring.begin; next_of(&s->ring, route, &at, &record);)
-		matching++;
-	for (at = s->ring.begin; next_of(&s->ring, route, &at, &record); matching--) {
-		if (matching > limit)
-			continue;
-		uint8_t len[SAMPLE_LENGTH_BYTES] = {(uint8_t)(record.len >> 24),
-			(uint8_t)(record.len >> 16), (uint8_t)(record.len >> 8),
-			(uint8_t)record.len};
-		buf_add(out, len, sizeof len);
-		buf_add(out, record.bytes, record.len);
 	}
-	buf_fini(&record);
+	search->matched++;
+	search->count++;
+	if (search->count > search->limit)
+		lose_oldest(search);
+}
+
+bool sampler_search(const struct sampler *s, struct sample_search *search)
+{
+	if (!s || !s->ring.bytes)
+		return true;
+	if (search->at < s->ring.begin) /* overwritten meanwhile, or the first time */
+		search->at = s->ring.begin;
+	uint64_t until = search->at + SAMPLE_SEARCH_BYTES;
+	while (search->at < until && !search->found.failed) {
+		size_t from = search->found.len;
+		if (!sample_ring_next(&s->ring, &search->at, &search->found))
+			return true;
+		keep_found(search, from);
+	}
+	return search->found.failed;
 }

@@ -31,7 +31,18 @@ int sampler_install(struct call_env *env, const struct config *config) MUST_USE;
 void sampler_destroy(struct call_env *env);
 /* GROUP_WORKER's metrics about it. */
 void sampler_publish(const struct call_env *env, struct series *worker);
-/* Appends the latest records of the ring to `out`, with their lengths, oldest first: at most
- * `limit`, of `route` or (NULL) of all. NULL sampler: none. */
-void sampler_latest(const struct sampler *s, const char *route, uint32_t limit, struct buf *out);
+/* A walk over the ring for the latest records of `route` (NULL: of any) and `stream` (0: of any;
+ * its call's id), SAMPLE_SEARCH_BYTES at a time. Zeroed but for these is ready. */
+#define SAMPLE_SEARCH_BYTES (1u << 20)
+struct sample_search {
+	const char *route;
+	uint64_t stream;
+	uint32_t limit;
+	uint64_t at, matched; /* where it is; how many there were */
+	struct buf found;     /* with lengths, oldest first; the first `gone` bytes do not count */
+	size_t gone;
+	uint32_t count; /* in `found`, at most `limit` */
+};
+/* True: it is over. NULL sampler: nothing is there. */
+bool sampler_search(const struct sampler *s, struct sample_search *search);
 #endif

@@ -1,5 +1,5 @@
 #include "filter/sample_record.h"
-#include "base/assert.h"
+#include <stdio.h>
 #include "base/clock.h"
 #include "metrics/protobuf.h"
 
@@ -20,6 +20,7 @@ enum {
 	SAMPLE_PAYLOAD,
 	SAMPLE_METADATA,
 	SAMPLE_METADATA_CUT,
+	SAMPLE_WORKER,
 };
 enum { FIELD_NAME = 1, FIELD_VALUE };
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LENGTH = 2, WIRE_FIXED32 = 5 };
@@ -67,6 +68,7 @@ void sample_encode(struct buf *out, const struct sample *s)
 	if (s->metadata.len)
 		buf_add(out, s->metadata.at, s->metadata.len);
 	put_number(out, SAMPLE_METADATA_CUT, s->metadata_cut);
+	put_number(out, SAMPLE_WORKER, s->worker);
 	if (out->failed)
 		return;
 	size_t len = out->len - begun - SAMPLE_LENGTH_BYTES;
@@ -179,6 +181,8 @@ static void set_number(struct sample *s, uint64_t number, uint64_t v)
 		s->cut = v != 0;
 	else if (number == SAMPLE_METADATA_CUT)
 		s->metadata_cut = v != 0;
+	else if (number == SAMPLE_WORKER)
+		s->worker = (uint32_t)v;
 }
 
 /* Fields of the metadata stand one behind the other, as sample_encode writes them. */
@@ -287,11 +291,12 @@ static void put_metadata(struct jsonw *j, struct sample_text metadata)
 void sample_json(struct jsonw *j, const char *key, const struct sample *s)
 {
 	static const char *const directions[] = {"unknown", "sent", "received"};
-	char time[CLOCK_TEXT_BYTES];
+	char time[CLOCK_TEXT_BYTES], id[48];
 	clock_text(s->time_ns, time);
+	snprintf(id, sizeof id, "%u-%llu", s->worker, (unsigned long long)s->stream);
 	jsonw_object(j, key);
 	jsonw_str(j, "time", time);
-	jsonw_u64(j, "stream", s->stream);
+	jsonw_str(j, "stream", id);
 	jsonw_text(j, "listener", s->listener.at, s->listener.len);
 	jsonw_text(j, "route", s->route.at, s->route.len);
 	jsonw_text(j, "cluster", s->cluster.at, s->cluster.len);
@@ -307,4 +312,23 @@ void sample_json(struct jsonw *j, const char *key, const struct sample *s)
 	put_metadata(j, s->metadata);
 	jsonw_bool(j, "metadata_cut", s->metadata_cut);
 	jsonw_end(j);
+}
+
+int sample_lines(const void *bytes, size_t len, struct buf *out, size_t *used)
+{
+	const char *b = bytes;
+	for (*used = 0;;) {
+		struct sample s;
+		struct jsonw j;
+		int64_t n = sample_record_bytes(b + *used, len - *used);
+		if (n <= 0)
+			return (int)n;
+		if (sample_decode(b + *used + SAMPLE_LENGTH_BYTES, (size_t)n - SAMPLE_LENGTH_BYTES,
+			    &s) != 0)
+			return ERR_INVALID;
+		jsonw_begin(&j, out);
+		sample_json(&j, NULL, &s);
+		buf_char(out, '\n');
+		*used += (size_t)n;
+	}
 }

@@ -33,7 +33,8 @@ enum sample_direction {
 
 struct sample {
 	uint64_t time_ns; /* since 1970: when the message ended */
-	uint64_t stream;  /* its call's id in this process */
+	uint32_t worker;
+	uint64_t stream; /* its call's id in that worker */
 	struct sample_text listener, route, cluster, service, method;
 	enum sample_direction direction;
 	uint64_t message; /* its number in its direction of the stream, from 1 */
@@ -66,6 +67,9 @@ int64_t sample_record_bytes(const void *bytes, size_t len) MUST_USE;
 int sample_decode(const void *bytes, size_t len, struct sample *out) MUST_USE;
 /* Takes the next field off `metadata`, which sample_decode has checked. False: none is left. */
 bool sample_field_next(struct sample_text *metadata, struct sample_field *out);
-/* An object; `key` as in jsonw.h. */
+/* An object; `key` as in jsonw.h. A stream's id is "WORKER-N", as on /streams. */
 void sample_json(struct jsonw *j, const char *key, const struct sample *s);
+/* Takes whole records with their lengths and appends a line of JSON for each. *used is where the
+ * first stands that is not whole, or (ERR_INVALID, ERR_LIMIT) not a record. */
+int sample_lines(const void *bytes, size_t len, struct buf *out, size_t *used) MUST_USE;
 #endif

@@ -27,6 +27,7 @@ static struct sample full(void)
 	add_field("x-empty", "");
 	return (struct sample){
 		.time_ns = 1700000000123456789,
+		.worker = 3,
 		.stream = 77,
 		.listener = sample_text("in"),
 		.route = sample_text("all"),
@@ -51,7 +52,7 @@ static bool same_text(struct sample_text a, struct sample_text b)
 
 static bool same(const struct sample *a, const struct sample *b)
 {
-	return a->time_ns == b->time_ns && a->stream == b->stream &&
+	return a->time_ns == b->time_ns && a->worker == b->worker && a->stream == b->stream &&
 	       same_text(a->listener, b->listener) && same_text(a->route, b->route) &&
 	       same_text(a->cluster, b->cluster) && same_text(a->service, b->service) &&
 	       same_text(a->method, b->method) && a->direction == b->direction &&
@@ -152,7 +153,7 @@ TEST(json_has_every_field_and_is_read_by_jansson)
 	jsonw_begin(&j, &out);
 	sample_json(&j, NULL, &s);
 	CHECK_STR(out.bytes,
-		"{\"time\":\"2023-11-14T22:13:20.123Z\",\"stream\":77,\"listener\":\"in\","
+		"{\"time\":\"2023-11-14T22:13:20.123Z\",\"stream\":\"3-77\",\"listener\":\"in\","
 		"\"route\":\"all\",\"cluster\":\"up\",\"service\":\"a.B\",\"method\":\"C\","
 		"\"direction\":\"received\",\"message\":3,\"size\":4294967296,\"compressed\":true,"
 		"\"cut\":true,\"truncated\":true,\"payload\":\"AAH//g==\",\"metadata\":["
@@ -181,6 +182,38 @@ TEST(payloads_of_every_length_are_base64_as_RFC_4648_has_it)
 		CHECK(strstr(out.bytes, expected));
 		buf_fini(&out);
 	}
+}
+
+TEST(records_one_behind_the_other_are_lines_up_to_where_they_end)
+{
+	struct sample s = full();
+	struct buf out, line;
+	struct jsonw j;
+	size_t used;
+	buf_init(&out);
+	buf_init(&line);
+	jsonw_begin(&j, &line);
+	sample_json(&j, NULL, &s);
+	buf_char(&line, '\n');
+	sample_encode(&record, &s);
+	size_t one = record.len;
+	sample_encode(&record, &s);
+	for (size_t len = 0; len <= record.len; len++) {
+		buf_clear(&out);
+		CHECK_EQ(sample_lines(record.bytes, len, &out, &used), 0);
+		CHECK_EQ(used, len / one * one);
+		CHECK_EQ(out.len, len / one * line.len);
+		CHECK(len < one || !memcmp(out.bytes, line.bytes, line.len));
+	}
+	record.bytes[one + 4] = '\x0f'; /* no such wire type */
+	CHECK_EQ(sample_lines(record.bytes, record.len, &out, &used), ERR_INVALID);
+	CHECK_EQ(used, one);
+	record.bytes[one] = 1; /* 16 MiB */
+	CHECK_EQ(sample_lines(record.bytes, record.len, &out, &used), ERR_LIMIT);
+	CHECK_EQ(used, one);
+	buf_fini(&out);
+	buf_fini(&line);
+	done();
 }
 
 TEST(random_bytes_never_lead_outside)

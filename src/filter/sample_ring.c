@@ -84,11 +84,9 @@ bool sample_ring_next(const struct sample_ring *r, uint64_t *at, struct buf *out
 {
 	if (*at >= r->end)
 		return false;
-	size_t len = record_bytes(r, *at) - SAMPLE_LENGTH_BYTES;
-	uint64_t from = *at + SAMPLE_LENGTH_BYTES;
-	size_t first = before_end(r, from, len);
-	buf_add(out, r->bytes + from % r->cap, first);
+	size_t len = record_bytes(r, *at), first = before_end(r, *at, len);
+	buf_add(out, r->bytes + *at % r->cap, first);
 	buf_add(out, r->bytes, len - first);
-	*at = from + len;
+	*at += len;
 	return true;
 }

@@ -22,7 +22,7 @@ void sample_ring_fini(struct sample_ring *r);
 int sample_ring_put(struct sample_ring *r, const void *record, size_t len) MUST_USE;
 /* Changes the size and keeps what fits of the latest. ERR_NOMEM: it stays as it is. */
 int sample_ring_resize(struct sample_ring *r, size_t cap) MUST_USE;
-/* Appends the record at *at, which begins as r->begin, without its length, to `out`, and moves *at
+/* Appends the record at *at, which begins as r->begin, with its length, to `out`, and moves *at
  * on. False: there is none. */
 bool sample_ring_next(const struct sample_ring *r, uint64_t *at, struct buf *out);
 #endif

@@ -22,8 +22,8 @@ static const char *all(const struct sample_ring *r)
 	size_t n = 0;
 	buf_init(&record);
 	for (uint64_t at = r->begin; sample_ring_next(r, &at, &record); buf_clear(&record)) {
-		char fill = record.len ? record.bytes[0] : '-';
-		for (size_t i = 0; i < record.len; i++)
+		char fill = record.len > 4 ? record.bytes[4] : '-';
+		for (size_t i = 4; i < record.len; i++)
 			fill = record.bytes[i] == fill ? fill : '?';
 		text[n++] = fill;
 	}

@@ -91,11 +91,23 @@ static unsigned records_in(const char *bytes, size_t len)
 	return n;
 }
 
+static unsigned look_for(const char *of_route, uint64_t stream, uint32_t limit)
+{
+	struct sample_search search = {.route = of_route, .stream = stream, .limit = limit};
+	buf_init(&search.found);
+	while (!sampler_search(env.sampler, &search))
+		;
+	CHECK(!search.found.failed);
+	buf_fini(&latest);
+	latest = search.found;
+	sample_count = records_in(latest.bytes + search.gone, latest.len - search.gone);
+	CHECK_EQ(sample_count, search.count);
+	return sample_count;
+}
+
 static unsigned look(void)
 {
-	buf_clear(&latest);
-	sampler_latest(env.sampler, NULL, UINT32_MAX, &latest);
-	return sample_count = records_in(latest.bytes, latest.len);
+	return look_for(NULL, 0, UINT32_MAX);
 }
 
 static void forget(void)
@@ -474,21 +486,53 @@ TEST(metadata_is_bounded_and_says_so)
 	end();
 }
 
-TEST(the_latest_of_a_route_are_asked_for)
+TEST(the_latest_of_a_route_or_of_a_stream_are_asked_for)
 {
 	begin((struct config_sample){.every = 1, .bytes = 100});
 	struct call *c = sampled_call();
 	send_numbered(c, LANE_REQUEST, 0, 10);
-	buf_clear(&latest);
-	sampler_latest(env.sampler, "sampled", 3, &latest);
-	CHECK_EQ(records_in(latest.bytes, latest.len), 3);
+	CHECK_EQ(look_for("sampled", 0, 3), 3);
 	CHECK(is(samples[0].payload, "message 7") && is(samples[2].payload, "message 9"));
-	buf_clear(&latest);
-	sampler_latest(env.sampler, "other", 3, &latest);
-	sampler_latest(NULL, NULL, 3, &latest);
-	CHECK_EQ(latest.len, 0);
+	CHECK_EQ(look_for("sampled", c->id, 20), 10);
+	CHECK_EQ(look_for("sampled", c->id + 1, 20), 0);
+	CHECK_EQ(look_for("other", 0, 20), 0);
+	CHECK_EQ(look_for(NULL, 0, 1), 1);
+	CHECK(is(samples[0].payload, "message 9"));
+	struct sampler *kept = env.sampler;
+	env.sampler = NULL;
+	CHECK_EQ(look(), 0);
+	env.sampler = kept;
 	over(c);
 	forget();
+	end();
+}
+
+TEST(a_search_takes_a_share_at_a_time_and_bears_that_the_ring_moves_on)
+{
+	static char bytes[70000];
+	begin((struct config_sample){.every = 1, .bytes = 64 << 10});
+	config.sampling.ring_bytes = 4 << 20;
+	CHECK_EQ(sampler_install(&env, &config), 0);
+	struct call *c = sampled_call();
+	size_t n = message(bytes, 0, bytes + 5, 64 << 10);
+	for (unsigned i = 0; i < 60; i++)
+		request(c, bytes, (uint32_t)n, false);
+	struct sample_search search = {.limit = 5};
+	unsigned shares = 1;
+	buf_init(&search.found);
+	CHECK(!sampler_search(env.sampler, &search));
+	CHECK(search.matched > 10 && search.matched < 20);
+	for (unsigned i = 0; i < 40; i++) /* the place where it stands is overwritten */
+		request(c, bytes, (uint32_t)n, false);
+	while (!sampler_search(env.sampler, &search))
+		shares++;
+	CHECK(shares >= 3 && shares <= 5);
+	CHECK_EQ(search.count, 5);
+	CHECK_EQ(records_in(search.found.bytes + search.gone, search.found.len - search.gone), 5);
+	for (unsigned i = 0; i < 5; i++)
+		CHECK_EQ(samples[i].message, 96 + i);
+	buf_fini(&search.found);
+	over(c);
 	end();
 }
 

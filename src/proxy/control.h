@@ -38,5 +38,6 @@ void control_drain(void *arg);
 struct metrics *control_metrics(struct control *c);
 struct wheel *control_wheel(struct control *c);
 /* Pages about what is alive; `arg` is the control. */
-extern const struct introspect_page view_streams, view_connections, view_clusters, view_routes;
+extern const struct introspect_page view_streams, view_connections, view_clusters, view_routes,
+	view_samples;
 #endif
