@@ -149,6 +149,7 @@ def what_the_end_of_the_grace_cuts_is_a_failure():
         check_eq(chat.end()[0], "UNAVAILABLE")
         eventually(lambda: endings(weir) == ({"failure": 1}, {("weir", "shutdown"): 1}), "the account")
         deaf.close()
+        check_eq(weir.wait(), 0, "exit status")
 
 
 if __name__ == "__main__":
