@@ -8,7 +8,7 @@
 #include "config/suggest.h"
 
 const struct verb *const verbs[] = {
-	&verb_run, &verb_check, &verb_top, &verb_version, &verb_help, NULL};
+	&verb_run, &verb_check, &verb_top, &verb_samples, &verb_version, &verb_help, NULL};
 
 int verb_usage_error(const struct verb *v, const char *fmt, ...)
 {
@@ -127,7 +127,8 @@ int cli_main(int argc, char **argv, int (*run)(const struct run_options *options
 {
 	struct verb_args args = {.run = run};
 	if (argc < 2) {
-		fputs("weir: a command is missing, expected one of run, check, top, version, "
+		fputs("weir: a command is missing, expected one of run, check, top, samples, "
+		      "version, "
 		      "help\n",
 			stderr);
 		return CLI_USAGE;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "filter/sample_record.h"
 #include "http/fields.h"
 #include "tap.h"
 
@@ -149,18 +150,77 @@ static void check_usage(struct result r, const char *want)
 	CHECK_STR(r.err, want);
 }
 
+static void write_file(const char *path, const char *bytes, size_t len)
+{
+	FILE *f = fopen(path, "wb");
+	CHECK(f && fwrite(bytes, 1, len, f) == len);
+	if (f)
+		fclose(f);
+}
+
+TEST(samples_prints_the_records_of_a_file_up_to_where_it_is_damaged)
+{
+	char path[] = "/tmp/weir-cli-samples-XXXXXX", want[512];
+	static const char line[] = "\"direction\":\"sent\",\"message\":1,\"size\":2,";
+	struct sample s = {
+		.direction = SAMPLE_DIRECTION_SENT, .message = 1, .size = 2, .payload = {"ab", 2}};
+	struct buf file;
+	buf_init(&file);
+	close(mkstemp(path));
+	sample_encode(&file, &s);
+	size_t one = file.len;
+	sample_encode(&file, &s);
+	write_file(path, file.bytes, file.len);
+	struct result r = WEIR("samples", path);
+	CHECK_EQ(r.status, 0);
+	CHECK_STR(r.err, "");
+	char *second = strchr(r.out, '\n');
+	REQUIRE(second && strstr(r.out, line) && strstr(second, line));
+	CHECK(strstr(r.out, "\"payload\":\"YWI=\"") && r.out[strlen(r.out) - 1] == '\n');
+	char *third = strchr(second + 1, '\n');
+	REQUIRE(third && !third[1]);
+
+	write_file(path, file.bytes, file.len - 1);
+	r = WEIR("samples", path);
+	CHECK_EQ(r.status, 1);
+	CHECK_EQ(strlen(r.out), (size_t)(second - r.out) + 1);
+	snprintf(want, sizeof want, "weir samples: %s: byte %zu: the file ends inside a record\n",
+		path, one);
+	CHECK_STR(r.err, want);
+
+	memset(file.bytes + one, 0xff, 4);
+	write_file(path, file.bytes, file.len);
+	r = WEIR("samples", path);
+	CHECK_EQ(r.status, 1);
+	snprintf(want, sizeof want, "weir samples: %s: byte %zu: this is no record of a sample\n",
+		path, one);
+	CHECK_STR(r.err, want);
+
+	write_file(path, "", 0);
+	r = WEIR("samples", path);
+	CHECK(r.status == 0 && !*r.out && !*r.err);
+	unlink(path);
+	r = WEIR("samples", path);
+	snprintf(want, sizeof want, "weir samples: %s: No such file or directory\n", path);
+	CHECK_EQ(r.status, 1);
+	CHECK_STR(r.err, want);
+	check_usage(WEIR("samples"), "weir samples: FILE is missing\n");
+	buf_fini(&file);
+}
+
 TEST(a_wrong_command_line_gets_one_line)
 {
-	check_usage(weir((const char *const[]){NULL}),
-		"weir: a command is missing, expected one of run, check, top, version, help\n");
+	check_usage(
+		weir((const char *const[]){NULL}), "weir: a command is missing, expected one of "
+						   "run, check, top, samples, version, help\n");
 	check_usage(WEIR("chekc"),
 		"weir: unknown command \"chekc\", expected one of run, check, top, "
-		"version, help; did you mean \"check\"?\n");
+		"samples, version, help; did you mean \"check\"?\n");
 	check_usage(WEIR("frobnicate"), "weir: unknown command \"frobnicate\", expected one of "
-					"run, check, top, version, help\n");
+					"run, check, top, samples, version, help\n");
 	check_usage(WEIR("help", "tpo"),
 		"weir: unknown command \"tpo\", expected one of run, check, "
-		"top, version, help; did you mean \"top\"?\n");
+		"top, samples, version, help; did you mean \"top\"?\n");
 	check_usage(WEIR("check"), "weir check: --config FILE is missing\n");
 	check_usage(
 		WEIR("check", "--config"), "weir check: --config needs a value: --config FILE\n");

@@ -35,7 +35,7 @@ struct verb {
 	int (*main)(const struct verb *v, const struct verb_args *args);
 };
 
-extern const struct verb verb_run, verb_check, verb_top, verb_version, verb_help;
+extern const struct verb verb_run, verb_check, verb_top, verb_samples, verb_version, verb_help;
 extern const struct verb *const verbs[]; /* in the order of the help text; ended by NULL */
 
 /* NULL when there is none of that name; then one line on stderr, with the nearest name. */
