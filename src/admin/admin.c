@@ -16,6 +16,7 @@
 #define TEXT         "text/plain; charset=utf-8"
 
 static const struct admin_hooks *hooks;
+static uint64_t held_bytes; /* of all answers: limits.admin_bytes */
 
 /* A page on its way. */
 struct answer {
@@ -24,6 +25,7 @@ struct answer {
 	bool waiting;        /* for them */
 	bool has_page;       /* the client has the dashboard as it is */
 	struct slice rest;   /* not pushed yet */
+	uint32_t held;       /* its bytes in held_bytes */
 	uint32_t uncredited; /* bytes */
 };
 
@@ -39,15 +41,22 @@ struct page {
 struct header {
 	const char *name, *value;
 };
+static const struct header later[] = {{"retry-after", "5"}, {NULL, NULL}};
 
 /* ---- answers ---- */
+
+static void drop(struct answer *a)
+{
+	held_bytes -= a->held;
+	slice_drop(&a->rest);
+	mem_free(a);
+}
 
 static void finish(struct answer *a)
 {
 	struct call *c = a->call;
 	c->terminus_state = NULL;
-	slice_drop(&a->rest);
-	mem_free(a);
+	drop(a);
 	call_terminus_done(c);
 }
 
@@ -105,6 +114,15 @@ static struct fields *make_head(const struct call *c, const char *status, const 
 	return NULL;
 }
 
+static void hold(struct answer *a, const void *bytes, uint32_t len)
+{
+	a->rest = slice_copy(bytes, len);
+	if (!a->rest.slab)
+		return;
+	a->held = len;
+	held_bytes += len;
+}
+
 /* The whole answer; `a` is gone or on its way afterwards. */
 static void answer_with(struct answer *a, const char *status, const char *type,
 	const struct header *more, const void *bytes, size_t len)
@@ -113,7 +131,7 @@ static void answer_with(struct answer *a, const char *status, const char *type,
 	struct event head = {.kind = EVENT_HEAD, .end = c->is_head || !len};
 	head.fields = make_head(c, status, type, more, len);
 	if (!head.end)
-		a->rest = slice_copy(bytes, (uint32_t)len);
+		hold(a, bytes, (uint32_t)len);
 	if (!head.fields || (!head.end && !a->rest.slab)) {
 		fields_destroy(head.fields);
 		call_fail(c, REASON_NO_MEMORY, "no memory for this page");
@@ -133,10 +151,24 @@ static void answer_text(
 	answer_with(a, status, TEXT, more, line, len);
 }
 
+/* Others wait until their clients have read them, and with this one there would be too much. */
+static bool is_too_much(const struct answer *a, size_t len)
+{
+	struct config *config = hooks->config(hooks->arg);
+	bool too_much = held_bytes && held_bytes + len > config->limits.admin_bytes;
+	config_unref(config);
+	if (too_much)
+		series_add(metrics_plain(a->call->env->metrics, GROUP_PROCESS), M_ADMIN_REFUSED, 1);
+	return too_much;
+}
+
 static void answer_buf(struct answer *a, const char *type, struct buf *page)
 {
 	if (page->failed || page->len > UINT32_MAX)
 		call_fail(a->call, REASON_NO_MEMORY, "no memory for this page");
+	else if (is_too_much(a, page->len))
+		answer_text(a, "503", later,
+			"limits.admin_bytes of other pages have not been read yet; come again");
 	else
 		answer_with(a, "200", type, NULL, page->bytes, page->len);
 	buf_fini(page);
@@ -214,7 +246,7 @@ static void viewed(void *ctx, struct buf *json)
 	}
 	a->waiting = false;
 	if (!json) {
-		answer_text(a, "503", NULL, "too much is being asked at once; come again");
+		answer_text(a, "503", later, "too much is being asked at once; come again");
 		return;
 	}
 	buf_char(json, '\n');
@@ -254,7 +286,6 @@ static void answer_dashboard(struct answer *a)
 
 static void answer_events(struct answer *a)
 {
-	static const struct header later[] = {{"retry-after", "5"}, {NULL, NULL}};
 	struct call *c = a->call;
 	struct fields *head = make_head(c, "200", "text/event-stream", NULL, SIZE_MAX);
 	struct buf why;
@@ -444,8 +475,7 @@ static void admin_abort(struct call *c)
 	if (a && a->waiting) {
 		a->call = NULL; /* refreshed() or viewed() frees it */
 	} else if (a) {
-		slice_drop(&a->rest);
-		mem_free(a);
+		drop(a);
 	}
 	call_terminus_done(c);
 }

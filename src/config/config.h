@@ -98,6 +98,7 @@ struct config_limits {
 	uint64_t preface_timeout_ns;     /* default 10s */
 	uint64_t admin_idle_ns;          /* default 60s */
 	uint32_t admin_event_streams;    /* default 16 */
+	uint64_t admin_bytes;            /* pages that clients have not read; default 64MiB */
 	uint64_t output_bytes;           /* waiting for each log or sample file; default 4MiB */
 	uint64_t replay_bytes;           /* held a call until commit, for replays; default 64KiB */
 };

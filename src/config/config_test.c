@@ -161,6 +161,7 @@ TEST(an_access_log_is_off_unless_asked_for_and_its_parts_have_defaults)
 	REQUIRE(c);
 	CHECK(!c->access_log.path && !c->access_log.sink);
 	CHECK_EQ(c->limits.output_bytes, 4 << 20);
+	CHECK_EQ(c->limits.admin_bytes, 64 << 20);
 	config_unref(c);
 	c = parse(BASE "routes: [{name: all, cluster: chat}]\n"
 		       "access_log: {path: stderr}\n");
@@ -172,13 +173,14 @@ TEST(an_access_log_is_off_unless_asked_for_and_its_parts_have_defaults)
 	config_unref(c);
 	c = parse(BASE "routes: [{name: all, cluster: chat, access_log: off}]\n"
 		       "access_log: {path: /var/log/a.json, every: 5s, events: [close, open]}\n"
-		       "limits: {output_bytes: 64KiB}\n");
+		       "limits: {output_bytes: 64KiB, admin_bytes: 1MiB}\n");
 	REQUIRE(c);
 	CHECK_STR(c->access_log.path, "/var/log/a.json");
 	CHECK_EQ(c->access_log.every_ns, 5 * NS_PER_SEC);
 	CHECK_EQ(c->access_log.events, LOG_OPEN | LOG_CLOSE);
 	CHECK(!c->routes[0].access_log);
 	CHECK_EQ(c->limits.output_bytes, 64 << 10);
+	CHECK_EQ(c->limits.admin_bytes, 1 << 20);
 	config_unref(c);
 #undef BASE
 }

@@ -33,6 +33,9 @@ static void publish_process(struct control *c)
 			(uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_SEC +
 				(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
 	series_set(p, M_MEMORY_HELD, shared_held_bytes(c->shared));
+	series_set(p, M_GATHER_MISSED, c->gathers.missed);
+	series_set(p, M_GATHER_LATE, c->gathers.late);
+	series_set(p, M_GATHER_REFUSED, c->gathers.refused);
 }
 
 /* ---- asking the workers ---- */
