@@ -20,6 +20,11 @@ CODE = {
                            'H2_FAULT(WORSE, CANCEL, STREAM, "worse")\n',
     "src/admin/admin.c": '#define READ "GET, HEAD"\nstatic const struct page pages[] = {\n'
                          '\t{"/", READ, index, NULL},\n\t{"/drain", "POST", drain, "x"},\n};\n',
+    "src/filter/accesslog.c": '{"sent_x", "sent_y"},\n} keys[] = {\n\t[A] = {"sent_x"},\n};\n'
+                              'jsonw_str(&j, "time", time);\n\ttext(j, "path", c->path, 1);\n'
+                              'jsonw_str(j, "now", x);\n',
+    "src/proxy/view_a.c": 'const struct introspect_page view_a = {\n\t.path = "/a",\n\t.keys = k,\n};\n'
+                          'jsonw_u64(j, "rows", 1);\n\t[T_NAME] = "name",\n\tview_write_id(j, "id", 1);\n',
     "src/net/x.c": 'log_line(LOG_WARN, f("a, (b", ","), "cause",\n\tg(1, "no"), "file", p, NULL);\n',
 }
 PAGE = """# Reference
@@ -47,6 +52,12 @@ PAGE = """# Reference
 |---|---|---|
 | `/` | GET, HEAD | x |
 | `/drain` | POST | x |
+| `/a` | GET, HEAD | x |
+## Live views
+| key | meaning |
+|---|---|
+| `rows` | x |
+| `id`, `name` | x |
 """
 
 
@@ -87,6 +98,20 @@ def a_metric_with_other_labels_or_another_type_is_caught():
 @test
 def a_row_without_a_meaning_is_caught():
     only_error("has no meaning", page=PAGE.replace("| `file` | x |", "| `file` |  |"))
+
+
+@test
+def a_key_of_the_access_log_that_is_missing_or_gone_is_caught():
+    only_error("'Access log lines' lacks a row for sent_x", page=PAGE.replace("| `sent_x`", "| x"))
+    only_error("'Access log lines' lacks a row for path", page=PAGE.replace("| `path`", "| x"))
+    only_error("has a row for old", page=PAGE.replace("| `time` | x |", "| `time` | x |\n| `old` | x |"))
+
+
+@test
+def a_page_of_another_room_and_its_keys_that_are_missing_are_caught():
+    only_error("'Admin pages' lacks a row for /a", page=PAGE.replace("| `/a`", "| x"))
+    only_error("'Live views' lacks name", page=PAGE.replace("`id`, `name`", "`id`"))
+    only_error("'Live views' lacks rows", page=PAGE.replace("| `rows` |", "| rows |"))
 
 
 @test
