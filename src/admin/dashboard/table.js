@@ -118,9 +118,7 @@ class Table {
       line.details.remove();
       line.details = null;
     } else {
-      const td = element("td", "", element("dl"));
-      td.colSpan = this.columns.length;
-      line.details = element("tr", "details", td);
+      line.details = element("tr", "details", element("td", "", element("dl")));
       line.tr.after(line.details);
       this.drawDetails(line);
     }
@@ -128,7 +126,9 @@ class Table {
   }
 
   drawDetails(line) {
-    const list = line.details.firstChild.firstChild;
+    const td = line.details.firstChild, list = td.firstChild;
+    // A span over columns that a narrow window hides would make new ones.
+    td.colSpan = this.columns.filter(c => c.head.offsetWidth > 0).length || 1;
     const items = this.options.details(line.row).filter(([, value]) => value != null && value !== "");
     while (list.children.length > items.length) list.lastChild.remove();
     items.forEach(([name, value], i) => {
