@@ -610,7 +610,8 @@ TEST(a_call_that_hangs_is_counted_and_said_once_with_its_cause)
 	CHECK_EQ(said_count, 1);
 	CHECK(strstr(said[0], "stream stalled") &&
 		strstr(said[0], "sent_blocked_by=peer_connection_window") &&
-		strstr(said[0], "client=1.2.3.4:5") && strstr(said[0], "server_last=never"));
+		strstr(said[0], "client=1.2.3.4:5") && strstr(said[0], "server_last=never") &&
+		strstr(said[0], "id=0-1 "));
 	call_stall(c, LANE_REQUEST, STALL_NONE);
 	call_watch(c);
 	CHECK_EQ(metrics_read(metrics, M_STREAMS_HUNG, stalled), 0);
