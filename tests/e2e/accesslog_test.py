@@ -1,0 +1,313 @@
+#!/usr/bin/python3
+"""accesslog_test.py - the access log, written while real clients and servers talk: what its lines say, that nothing is
+lost when a file is rotated, and that nobody waits for a reader. docs/reference.md has the keys."""
+import contextlib
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import tempfile
+import threading
+from kit import Peer, Weir, eventually, free_port, one_route
+from tap import cases, check, check_eq, run, test
+from calls import SERVICE, Channel, payload
+import raw
+from raw import Upstream
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = (("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01"),)
+
+
+@contextlib.contextmanager
+def log_file():
+    """A path for an access log, in a directory of its own."""
+    where = tempfile.mkdtemp(prefix="weir-accesslog-")
+    try:
+        yield os.path.join(where, "access.json")
+    finally:
+        shutil.rmtree(where)
+
+
+def logged(port, path, every="0s", events=("open", "update", "close"), **more):
+    cfg = one_route(port, **more)
+    cfg["access_log"] = {"path": path, "every": every, "events": list(events)}
+    return cfg
+
+
+def lines(path, event=None):
+    """The lines of a log as dicts; one that is not whole yet is left out."""
+    with open(path) as f:
+        whole = f.read().rpartition("\n")[0]
+    found = [json.loads(line) for line in whole.splitlines()]
+    for line in found:
+        check(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]), f"time of {line}")
+    return [line for line in found if event in (None, line["event"])]
+
+
+def closed(path, count=1):
+    """The close lines, once there are so many."""
+    eventually(lambda: len(lines(path, "close")) >= count, f"{count} close lines")
+    return lines(path, "close")
+
+
+def pick(line, *keys):
+    return {k: line[k] for k in keys if k in line}
+
+
+@test
+def a_stream_is_in_the_log_when_it_opens_while_it_is_open_and_at_its_end():
+    with log_file() as path, Peer("py", "server") as server, \
+            Weir(logged(server.port, path, every="200ms")) as weir, Channel(weir.target()) as client:
+        chat = client.chat(metadata=PARENT)
+        for _ in range(3):
+            chat.turn(100)
+        eventually(lambda: len(lines(path, "update")) >= 2, "two update lines")
+        check_eq([line["event"] for line in lines(path)][:3], ["open", "update", "update"], "events")
+        check_eq(chat.close()[0], "OK")
+        first, update, close = lines(path)[0], lines(path, "update")[1], closed(path)[0]
+        what = {"worker": 0, "id": 1, "listener": "in", "route": "all", "cluster": "up", "protocol": "grpc",
+                "http_method": "POST", "path": f"/{SERVICE}/Chat", "service": SERVICE, "method": "Chat",
+                "authority": weir.target(), "trace_id": TRACE}
+        for line in (first, update, close):
+            check_eq(pick(line, *what), what, "what a line is about")
+            check(line["user_agent"].startswith("grpc-python/"), line["user_agent"])
+            check(re.fullmatch(r"127\.0\.0\.1:\d+", line["client"]), line["client"])
+        check_eq(set(first) - set(what), {"time", "event", "user_agent", "client"}, "further keys of an open line")
+        counts = {"sent_messages": 3, "sent_bytes": 315, "received_messages": 3, "received_bytes": 315,
+                  "endpoint": f"127.0.0.1:{server.port}", "http_status": 200}
+        check_eq(pick(update, *counts), counts, "counts of an update")
+        check_eq(update["sent_rate"], 0, "rate since the update before it")
+        check(update["duration_ms"] >= update["sent_age_ms"] > 0, f"times of {update}")
+        check("ended_by" not in update, f"{update}")
+        counts |= {"grpc_status": "OK", "ended_by": "upstream", "reason": "complete"}
+        check_eq(pick(close, *counts), counts, "counts at the end")
+        check(close["duration_ms"] >= close["first_message_ms"] >= close["head_ms"] > 0, f"times of {close}")
+        m = weir.metrics()
+        check_eq(m.sum("weir_access_log_records_total"), len(lines(path)), "weir_access_log_records_total")
+        check_eq(m.sum("weir_output_records_total", output=path), len(lines(path)), "weir_output_records_total")
+        check_eq(m.sum("weir_output_written_bytes_total"), os.path.getsize(path), "weir_output_written_bytes_total")
+        check_eq(m.sum("weir_output_waiting_bytes"), 0, "weir_output_waiting_bytes")
+        check_eq(os.stat(path).st_mode & 0o137, 0, "nobody else may write, others not even read")
+
+
+def silent(wire, _nth):
+    wire.accept()
+    wire.expect("HEADERS")
+    wire.wait_closed()
+
+
+def resets(wire, _nth):
+    wire.accept()
+    stream = wire.expect("HEADERS").stream
+    wire.headers(stream, raw.RESPONSE)
+    wire.rst(stream, raw.INTERNAL_ERROR)
+    wire.wait_closed()
+
+
+def one_call(port_or_script, do, cfg_more=None):
+    """The close line of the one call that do(client, path of the log) makes."""
+    with contextlib.ExitStack() as stack:
+        path = stack.enter_context(log_file())
+        if callable(port_or_script):
+            port_or_script = stack.enter_context(Upstream(port_or_script)).port
+        cfg = logged(port_or_script, path) | (cfg_more or {})
+        weir = stack.enter_context(Weir(cfg))
+        do(stack.enter_context(Channel(weir.target())), path)
+        close = closed(path)
+        check_eq([line["event"] for line in lines(path)], ["open", "close"], "events")
+        return close[0]
+
+
+def cancel(client, path):
+    chat = client.chat()
+    eventually(lambda: lines(path, "open"), "an open line")
+    chat.cancel()
+
+
+def outlive(client, _path):
+    check_eq(client.unary(timeout=0.3)[0], "DEADLINE_EXCEEDED")
+
+
+@cases("cancel", "outlive")
+def a_cancel_and_a_deadline_are_the_clients_doing(do):
+    close = one_call(silent, globals()[do])
+    check_eq(pick(close, "ended_by", "reason", "grpc_status", "h2_code"),
+             {"ended_by": "client", "reason": "client_cancel", "h2_code": raw.CANCEL}, "the end")
+
+
+def ends(status):
+    return lambda client, _path: check_eq(client.unary()[0], status)
+
+
+@test
+def a_reset_by_the_server_says_with_which_code():
+    close = one_call(resets, ends("INTERNAL"))
+    check_eq(pick(close, "ended_by", "reason", "h2_code", "http_status"),
+             {"ended_by": "upstream", "reason": "upstream_reset", "h2_code": raw.INTERNAL_ERROR, "http_status": 200},
+             "the end")
+
+
+@test
+def what_weir_refuses_says_why():
+    port = free_port()
+    close = one_call(port, ends("UNAVAILABLE"))
+    check_eq(pick(close, "ended_by", "reason", "grpc_status", "endpoint"),
+             {"ended_by": "weir", "reason": "connect_refused", "grpc_status": "UNAVAILABLE",
+              "endpoint": f"127.0.0.1:{port}"}, "the end")
+    check("refused" in close["detail"], close["detail"])
+    only = {"routes": [{"name": "all", "cluster": "up", "match": {"method": {"service": "another.Service"}}}]}
+    close = one_call(port, ends("UNIMPLEMENTED"), only)
+    check_eq(pick(close, "ended_by", "reason", "grpc_status", "route"),
+             {"ended_by": "weir", "reason": "no_route", "grpc_status": "UNIMPLEMENTED"}, "the end")
+
+
+@test
+def streams_that_a_drain_ends_are_in_the_log_before_the_process_ends():
+    with log_file() as path, Peer("py", "server") as server, \
+            Weir(logged(server.port, path, grace="100ms")) as weir, Channel(weir.target()) as client:
+        chats = [client.chat() for _ in range(20)]
+        for chat in chats:
+            chat.turn()
+        weir.signal(signal.SIGTERM)
+        for chat in chats:
+            check_eq(chat.end()[0], "UNAVAILABLE")
+        check_eq(weir.wait(), 0, "exit code")
+        ends = [pick(line, "ended_by", "reason", "grpc_status") for line in lines(path, "close")]
+        check_eq(ends, [{"ended_by": "weir", "reason": "shutdown", "grpc_status": "UNAVAILABLE"}] * 20, "ends")
+
+
+@test
+def rotation_by_sighup_loses_nothing():
+    with log_file() as path, Peer("py", "server") as server, \
+            Weir(logged(server.port, path, workers=2, events=("close",))) as weir:
+        calls, stop = [0, 0, 0], threading.Event()
+
+        def call(i):
+            with Channel(weir.target()) as client:
+                while not stop.is_set():
+                    check_eq(client.unary()[0], "OK")
+                    calls[i] += 1
+        threads = [threading.Thread(target=call, args=(i,)) for i in range(3)]
+        for t in threads:
+            t.start()
+        for n in range(1, 11):
+            before = sum(calls)
+            eventually(lambda: sum(calls) > before + 10, "more calls")
+            os.rename(path, f"{path}.{n}")
+            if n == 5:  # a configuration that is refused rotates all the same
+                weir.write("nonsense: [")
+            weir.signal(signal.SIGHUP)
+            eventually(lambda: os.path.exists(path), "a new file")
+        stop.set()
+        for t in threads:
+            t.join()
+
+        def made():
+            return [(line["worker"], line["id"]) for name in glob.glob(path + "*") for line in lines(name)]
+        eventually(lambda: len(made()) >= sum(calls), "all lines")
+        check_eq((len(made()), len(set(made()))), (sum(calls), sum(calls)), "lines, and different ones")
+        check(len(lines(f"{path}.7")) > 0, "the files between have lines")
+        m = weir.metrics()
+        check_eq(m.sum("weir_config_reload_errors_total"), 6, "reloads refused")
+        check_eq(m.sum("weir_output_dropped_records_total"), 0, "dropped")
+        check_eq(m.sum("weir_output_errors_total"), 0, "errors")
+
+
+@test
+def a_pipe_that_nobody_reads_stops_no_stream_and_what_is_dropped_is_counted():
+    with log_file() as path, Peer("py", "server") as server:
+        os.mkfifo(path)
+        with Weir(logged(server.port, path, limits={"output_bytes": "16KiB"})) as weir, \
+                Channel(weir.target()) as client:
+            chat = client.chat()
+            chat.turn()
+            for _ in range(300):  # two lines each: more than the pipe and the limit take
+                check_eq(client.unary()[0], "OK")
+            chat.turn()
+            m = weir.metrics()
+            made, dropped = m.sum("weir_access_log_records_total"), m.sum("weir_output_dropped_records_total")
+            check_eq(made, 601, "lines made")
+            check(dropped > 0, "nothing was dropped")
+            check(0 < m.sum("weir_output_waiting_bytes") <= 16384, "waiting bytes")
+            fifo = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            text = b""
+
+            def read_on():
+                nonlocal text
+                with contextlib.suppress(BlockingIOError):
+                    text += os.read(fifo, 1 << 20)
+                return text.count(b"\n") == made - dropped
+            eventually(read_on, "the lines that were not dropped")
+            seen = [json.loads(line) for line in text.splitlines()]
+            check_eq([line["id"] for line in seen], sorted(line["id"] for line in seen), "order")
+            check_eq(chat.close()[0], "OK")
+            made, text = 1, b""
+            dropped = 0
+            eventually(read_on, "the chat's last line")
+            check_eq(json.loads(text)["id"], 1, "id of the chat")
+            os.close(fifo)
+
+
+@test
+def off_is_the_default_and_writes_nothing():
+    with Peer("py", "server") as server, Weir(one_route(server.port)) as weir, Channel(weir.target()) as client:
+        check_eq(client.unary()[0], "OK")
+        names = {open(f).read().strip() for f in glob.glob(f"/proc/{weir.pid}/task/*/comm")}
+        check("output" not in names, f"{names}: a thread that writes")
+        m = weir.metrics()
+        check_eq(m.sum("weir_access_log_records_total"), 0, "lines made")
+        check_eq(m.values("weir_output_records_total", "output"), set(), "outputs")
+        check("{" not in weir.stderr(), weir.stderr())
+
+
+@test
+def standard_error_takes_the_log_among_other_lines():
+    with Peer("py", "server") as server, Weir(logged(server.port, "stderr")) as weir, \
+            Channel(weir.target()) as client:
+        check_eq(client.unary()[0], "OK")
+
+        def events():
+            return [json.loads(line)["event"] for line in weir.stderr().splitlines() if line.startswith("{")]
+        eventually(lambda: events() == ["open", "close"], "two lines on stderr")
+        check("info listening" in weir.stderr(), "the other lines are gone")
+
+
+@test
+def a_reload_moves_the_log_and_one_that_cannot_open_it_is_refused():
+    with log_file() as path, Peer("py", "server") as server:
+        cfg = logged(server.port, path, events=("close",))
+        with Weir(cfg) as weir, Channel(weir.target()) as client:
+            def reload(counter):
+                before = weir.metrics().sum(counter)
+                weir.write(cfg)
+                weir.signal(signal.SIGHUP)
+                eventually(lambda: weir.metrics().sum(counter) > before, counter)
+
+            def installed():
+                return weir.metrics().sum("weir_config_generation_streams", generation="2") > 0
+            old = client.chat()
+            old.turn()
+            cfg["access_log"]["path"] = os.path.join(os.path.dirname(path), "absent", "log")
+            reload("weir_config_reload_errors_total")
+            check(re.search(r"cannot open an output key=access_log.path output=\S+absent/log cause=\"No such file",
+                            weir.stderr()), weir.stderr())
+            check_eq(client.unary()[0], "OK")
+            closed(path, 1)
+            cfg["access_log"]["path"] = path + ".new"
+            cfg["routes"].insert(0, {"name": "quiet", "cluster": "up", "access_log": "off",
+                                     "match": {"method": {"service": SERVICE, "method": "Collect"}}})
+            reload("weir_config_reloads_total")
+            new = client.chat()
+            new.turn()
+            eventually(installed, "a stream under the new configuration")
+            check_eq(client.unary(payload(0, 8), method="Collect")[0], "OK")  # not in the log
+            for chat in (old, new):
+                check_eq(chat.close()[0], "OK")
+            check_eq([line["id"] for line in closed(path, 2)][1:], [1], "the old stream's line")
+            check_eq([line["method"] for line in closed(path + ".new", 1)], ["Chat"], "lines in the new file")
+
+
+if __name__ == "__main__":
+    run()
