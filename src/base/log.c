@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static _Atomic int min_level = LOG_INFO;
+static _Atomic unsigned long long lost;
 static void (*_Atomic sink_fn)(const char *line);
 
 /* No heap: the line that says "out of memory" must come out too. */
@@ -127,6 +129,18 @@ static void add_time(struct line *l)
 	add(l, " ", 1);
 }
 
+unsigned long long log_lost(void)
+{
+	return atomic_load_explicit(&lost, memory_order_relaxed);
+}
+
+/* A pipe that poll finds writable takes PIPE_BUF bytes whole, so a line too. */
+static bool stderr_is_full(void)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	return poll(&p, 1, 0) == 0;
+}
+
 static void write_line(struct line *l)
 {
 	if (l->cut) {
@@ -138,8 +152,11 @@ static void write_line(struct line *l)
 	if (sink)
 		sink(l->bytes);
 	l->bytes[l->len++] = '\n';
-	/* One write a line, so that lines of several threads do not mix; a full pipe loses the
-	 * line. */
+	if (stderr_is_full()) {
+		atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+		return;
+	}
+	/* One write a line, so that lines of several threads do not mix. */
 	while (write(STDERR_FILENO, l->bytes, l->len) < 0 && errno == EINTR)
 		;
 }

@@ -121,4 +121,29 @@ TEST(a_line_goes_to_stderr_in_one_write_and_errno_survives)
 	log_set_sink(NULL);
 }
 
+TEST(a_full_pipe_loses_the_line_and_nobody_waits)
+{
+	int fds[2], saved = dup(STDERR_FILENO);
+	static char much[1 << 20];
+	start();
+	REQUIRE(saved >= 0 && pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
+	ssize_t held = write(fds[1], much, sizeof(much));
+	CHECK_EQ(fcntl(fds[1], F_SETFL, 0), 0); /* as a shell leaves it: writes wait */
+	dup2(fds[1], STDERR_FILENO);
+	unsigned long long before = log_lost();
+	log_line(LOG_INFO, "lost", NULL);
+	unsigned long long after = log_lost();
+	CHECK_EQ(read(fds[0], much, sizeof(much)), held);
+	log_line(LOG_INFO, "kept", NULL);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(fds[1]);
+	CHECK_EQ(after, before + 1);
+	CHECK_EQ(log_lost(), after);
+	CHECK_EQ(read(fds[0], much, sizeof(much)), strlen(last) + 1);
+	CHECK_EQ(lines, 2);
+	close(fds[0]);
+	log_set_sink(NULL);
+}
+
 TAP_MAIN()

@@ -1,4 +1,5 @@
 #include "filter/accesslog.h"
+#include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
 #include "base/clock.h"
@@ -156,16 +157,16 @@ static void write_line(struct call *c, struct accesslog *s, enum log_event event
 	struct call_env *env = c->env;
 	struct buf *line = &env->line;
 	struct sink *sink = c->config->access_log.sink;
-	char time[CLOCK_TEXT_BYTES];
+	char time[CLOCK_TEXT_BYTES], id[40]; /* as in /streams and in the log */
 	struct jsonw j;
 	clock_text(env->wall_ns, time);
+	snprintf(id, sizeof(id), "%u-%llu", env->index, (unsigned long long)c->id);
 	buf_clear(line);
 	jsonw_begin(&j, line);
 	jsonw_object(&j, NULL);
 	jsonw_str(&j, "time", time);
 	jsonw_str(&j, "event", event_names[event]);
-	jsonw_u64(&j, "worker", env->index);
-	jsonw_u64(&j, "id", c->id);
+	jsonw_str(&j, "id", id);
 	put_what(&j, c, s);
 	if (event != EVENT_LINE_OPEN) {
 		put_progress(&j, c, s);

@@ -1,7 +1,7 @@
 /* accesslog.h - the filter that writes about streams: a line of JSON when one opens, each
  * access_log.every while it is open, and when it has ended.
  *
- *   {"time":"2026-11-21T23:31:38.123Z","event":"close","worker":0,"id":7,"listener":"in",...}\n
+ *   {"time":"2026-11-21T23:31:38.123Z","event":"close","id":"0-7","listener":"in",...}\n
  *
  * What it does: notes what only passes by (trace id, user agent, when the response began), and puts
  * it with what the call knows into one record for a sink. What it does not: count (count.c does,

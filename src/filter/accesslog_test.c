@@ -91,7 +91,7 @@ static struct call *logged_call(void)
 }
 
 #define WHAT                                                                                       \
-	"\"worker\":3,\"id\":1,\"listener\":\"in\",\"route\":\"named\",\"cluster\":\"up\","        \
+	"\"id\":\"3-1\",\"listener\":\"in\",\"route\":\"named\",\"cluster\":\"up\","               \
 	"\"protocol\":\"grpc\",\"http_method\":\"POST\",\"path\":\"/a.B/C\",\"service\":\"a.B\","  \
 	"\"method\":\"C\",\"authority\":\"chat.example.com\",\"user_agent\":\"grpc-c/1.51\","      \
 	"\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\""

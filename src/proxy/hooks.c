@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "proxy/control_priv.h"
 
@@ -32,6 +33,7 @@ static void publish_process(struct control *c)
 		series_set(p, M_CPU_SECONDS,
 			(uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_SEC +
 				(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
+	series_set(p, M_LOG_LOST, log_lost());
 	series_set(p, M_MEMORY_HELD, shared_held_bytes(c->shared));
 	series_set(p, M_GATHER_MISSED, c->gathers.missed);
 	series_set(p, M_GATHER_LATE, c->gathers.late);

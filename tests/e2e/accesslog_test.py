@@ -67,7 +67,7 @@ def a_stream_is_in_the_log_when_it_opens_while_it_is_open_and_at_its_end():
         check_eq([line["event"] for line in lines(path)][:3], ["open", "update", "update"], "events")
         check_eq(chat.close()[0], "OK")
         first, update, close = lines(path)[0], lines(path, "update")[1], closed(path)[0]
-        what = {"worker": 0, "id": 1, "listener": "in", "route": "all", "cluster": "up", "protocol": "grpc",
+        what = {"id": "0-1", "listener": "in", "route": "all", "cluster": "up", "protocol": "grpc",
                 "http_method": "POST", "path": f"/{SERVICE}/Chat", "service": SERVICE, "method": "Chat",
                 "authority": weir.target(), "trace_id": TRACE}
         for line in (first, update, close):
@@ -205,7 +205,7 @@ def rotation_by_sighup_loses_nothing():
             t.join()
 
         def made():
-            return [(line["worker"], line["id"]) for name in glob.glob(path + "*") for line in lines(name)]
+            return [line["id"] for name in glob.glob(path + "*") for line in lines(name)]
         eventually(lambda: len(made()) >= sum(calls), "all lines")
         check_eq((len(made()), len(set(made()))), (sum(calls), sum(calls)), "lines, and different ones")
         check(len(lines(f"{path}.7")) > 0, "the files between have lines")
@@ -241,12 +241,13 @@ def a_pipe_that_nobody_reads_stops_no_stream_and_what_is_dropped_is_counted():
                 return text.count(b"\n") == made - dropped
             eventually(read_on, "the lines that were not dropped")
             seen = [json.loads(line) for line in text.splitlines()]
-            check_eq([line["id"] for line in seen], sorted(line["id"] for line in seen), "order")
+            ids = [int(line["id"].removeprefix("0-")) for line in seen]
+            check_eq(ids, sorted(ids), "order")
             check_eq(chat.close()[0], "OK")
             made, text = 1, b""
             dropped = 0
             eventually(read_on, "the chat's last line")
-            check_eq(json.loads(text)["id"], 1, "id of the chat")
+            check_eq(json.loads(text)["id"], "0-1", "id of the chat")
             os.close(fifo)
 
 
@@ -272,6 +273,21 @@ def standard_error_takes_the_log_among_other_lines():
             return [json.loads(line)["event"] for line in weir.stderr().splitlines() if line.startswith("{")]
         eventually(lambda: events() == ["open", "close"], "two lines on stderr")
         check("info listening" in weir.stderr(), "the other lines are gone")
+
+
+@test
+def standard_error_that_nobody_reads_stops_neither_streams_nor_reloads():
+    with log_file() as fifo, Peer("py", "server") as server:
+        os.mkfifo(fifo)
+        shell = ("/bin/sh", "-c", f'exec "$@" 2<>{fifo}', "sh")
+        with Weir(logged(server.port, "stderr"), prefix=shell) as weir, Channel(weir.target()) as client:
+            for _ in range(300):
+                check_eq(client.unary()[0], "OK")
+            weir.signal(signal.SIGHUP)
+            eventually(lambda: weir.metrics().sum("weir_config_reloads_total") == 1, "a reload")
+            m = weir.metrics()
+            check_eq(m.sum("weir_log_lost_lines_total"), 1, "what the log says of it")
+            check_eq(m.sum("weir_access_log_records_total"), 600, "lines made")
 
 
 @test
@@ -305,7 +321,7 @@ def a_reload_moves_the_log_and_one_that_cannot_open_it_is_refused():
             check_eq(client.unary(payload(0, 8), method="Collect")[0], "OK")  # not in the log
             for chat in (old, new):
                 check_eq(chat.close()[0], "OK")
-            check_eq([line["id"] for line in closed(path, 2)][1:], [1], "the old stream's line")
+            check_eq([line["id"] for line in closed(path, 2)][1:], ["0-1"], "the old stream's line")
             check_eq([line["method"] for line in closed(path + ".new", 1)], ["Chat"], "lines in the new file")
 
 
