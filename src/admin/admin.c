@@ -129,7 +129,8 @@ static void answer_with(struct answer *a, const char *status, const char *type,
 {
 	struct call *c = a->call;
 	struct event head = {.kind = EVENT_HEAD, .end = c->is_head || !len};
-	head.fields = make_head(c, status, type, more, len);
+	/* RFC 9110 8.6: a 304 has no length but that of the page. */
+	head.fields = make_head(c, status, type, more, strcmp(status, "304") ? len : SIZE_MAX);
 	if (!head.end)
 		hold(a, bytes, (uint32_t)len);
 	if (!head.fields || (!head.end && !a->rest.slab)) {

@@ -196,9 +196,44 @@ TEST(every_page_answers_get_and_head)
 		check_page(m, "/ready", "200", PLAIN, "ready\n");
 		check_page(m, "/healthz/live", "200", PLAIN, "live\n");
 		check_page(m, "/healthz/ready", "200", PLAIN, "ready\n");
+		check_page(
+			m, "/dashboard", "200", "text/html; charset=utf-8", "<title>Weir</title>");
 		check_page(m, "/config", "200", "text/yaml; charset=utf-8",
 			"routes: [{name: r, cluster: c}]\n");
 	}
+}
+
+TEST(the_dashboard_may_run_its_own_script_and_nothing_else)
+{
+	begin();
+	ask("GET", "/dashboard", NULL, NULL);
+	settle();
+	CHECK(has(&got.head, "\ncontent-security-policy: default-src 'none'; script-src 'sha256-"));
+	CHECK(has(&got.head, "connect-src 'self'"));
+	CHECK(!strstr(got.head.bytes, "unsafe") && !strstr(got.head.bytes, "http"));
+	CHECK(!strstr(got.body.bytes, "<script src") && !strstr(got.body.bytes, "/*SCRIPT*/"));
+	end();
+}
+
+TEST(a_browser_that_has_the_dashboard_is_told_so)
+{
+	char etag[64] = "W/\"old\", ";
+	begin();
+	ask("GET", "/dashboard", "if-none-match", "\"other\"");
+	settle();
+	CHECK(has(&got.head, ":status: 200\n"));
+	CHECK(has(&got.head, "\ncache-control: no-cache\n"));
+	const char *at = strstr(got.head.bytes, "\netag: ");
+	if (at)
+		snprintf(etag + 9, sizeof etag - 9, "%.34s", at + 7);
+	end();
+	begin();
+	ask("GET", "/dashboard", "if-none-match", etag);
+	settle();
+	CHECK(has(&got.head, ":status: 304\n"));
+	CHECK_EQ(got.body.len, 0);
+	CHECK(got.ended);
+	end();
 }
 
 TEST(a_query_is_ignored_and_anything_else_is_404)

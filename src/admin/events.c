@@ -71,24 +71,27 @@ static void push_rest(struct client *cl)
 	while (c->terminus_state == cl && cl->rest.len && cl->uncredited < 4 * PIECE_BYTES) {
 		uint32_t n = cl->rest.len < PIECE_BYTES ? cl->rest.len : PIECE_BYTES;
 		struct event ev = {.kind = EVENT_DATA, .data = slice_cut(&cl->rest, n)};
+		if (!cl->rest.len)
+			slice_drop(&cl->rest);
 		cl->uncredited += n;
 		call_push_response(c, &ev);
 	}
 }
 
-/* Only when nothing is on its way. */
-static void push_text(struct client *cl, const struct buf *text)
+/* Only when nothing is on its way. False: no memory; when true, the client may be gone. */
+static bool push_text(struct client *cl, const struct buf *text)
 {
 	ASSERT(!cl->rest.len);
 	if (text->failed || text->len > UINT32_MAX)
-		return;
+		return false;
 	cl->rest = slice_copy(text->bytes, (uint32_t)text->len);
 	if (!cl->rest.slab)
-		return;
+		return false;
 	if (!cl->uncredited)
 		cl->moved_ns = cl->call->env->now_ns;
 	cl->pushed_ns = cl->call->env->now_ns;
 	push_rest(cl);
+	return true;
 }
 
 static bool is_busy(const struct client *cl)
@@ -144,8 +147,11 @@ static void write_part(struct buf *out, const char *name, const char *path)
 
 static void send_snapshot(struct client *cl)
 {
+	struct series *process = counters(cl);
 	struct buf text;
 	buf_init(&text);
+	if (cl->number == 0)
+		buf_fmt(&text, "retry: %u\n\n", EVENTS_RETRY_MS);
 	buf_fmt(&text, "id: %llu\nevent: snapshot\ndata: {\"health\":",
 		(unsigned long long)cl->number + 1);
 	write_health(&text, cl->call);
@@ -153,12 +159,12 @@ static void send_snapshot(struct client *cl)
 		write_part(&text, common[2 * i], common[2 * i + 1]);
 	write_part(&text, "streams", cl->streams);
 	buf_str(&text, "}\n\n");
-	if (!text.failed) {
-		cl->number++;
-		series_add(counters(cl), M_EVENT_SNAPSHOTS, 1);
-		push_text(cl, &text);
+	cl->number++;
+	if (push_text(cl, &text)) {
+		series_add(process, M_EVENT_SNAPSHOTS, 1);
 	} else {
-		series_add(counters(cl), M_EVENT_SNAPSHOTS_SKIPPED, 1);
+		cl->number--;
+		series_add(process, M_EVENT_SNAPSHOTS_SKIPPED, 1);
 	}
 	buf_fini(&text);
 }
@@ -264,7 +270,7 @@ static void look_after(struct client *cl, uint64_t now_ns)
 		return;
 	buf_init(&text);
 	buf_add(&text, comment, sizeof comment - 1);
-	push_text(cl, &text);
+	push_text(cl, &text); /* or at the next tick */
 	buf_fini(&text);
 }
 
@@ -394,7 +400,6 @@ int events_open(struct call *c, struct fields *head, struct buf *why)
 	struct client *cl = mem_zalloc(sizeof *cl);
 	struct event ev = {.kind = EVENT_HEAD, .end = c->is_head, .fields = head};
 	struct series *process = metrics_plain(c->env->metrics, GROUP_PROCESS);
-	struct buf hello;
 	if (!cl || !head) {
 		buf_str(why, "no memory for an event stream");
 		return refuse(cl, head, 503);
@@ -420,10 +425,6 @@ int events_open(struct call *c, struct fields *head, struct buf *why)
 		forget(cl);
 		return 0;
 	}
-	buf_init(&hello);
-	buf_fmt(&hello, "retry: %u\n\n", EVENTS_RETRY_MS);
-	push_text(cl, &hello);
-	buf_fini(&hello);
 	wheel_arm(hooks->wheel, &timer, c->env->now_ns);
 	return 0;
 }
