@@ -5,6 +5,8 @@ struct slab_pool {
 	struct slab *free; /* LIFO: the newest is the one still in the cache */
 	uint32_t free_count, keep;
 	uint64_t out;
+	struct slab *pieces; /* in use, cut up as far as `cut`; NULL: none. No reference */
+	uint32_t cut;
 };
 
 struct slab_pool *slab_pool_create(uint32_t keep)
@@ -62,6 +64,23 @@ struct slab *slab_get(struct slab_pool *pool)
 	return slab;
 }
 
+struct slab *slab_piece(struct slab_pool *pool, uint32_t bytes, uint8_t **at)
+{
+	ASSERT(bytes <= SLAB_BYTES);
+	if (pool->pieces && pool->pieces->bytes_cap - pool->cut >= bytes) {
+		slab_ref(pool->pieces);
+	} else {
+		struct slab *slab = slab_get(pool);
+		if (!slab)
+			return NULL;
+		pool->pieces = slab;
+		pool->cut = 0;
+	}
+	*at = pool->pieces->bytes + pool->cut;
+	pool->cut += bytes;
+	return pool->pieces;
+}
+
 struct slab *slab_exact(uint32_t bytes)
 {
 	return slab_new(NULL, bytes);
@@ -74,6 +93,8 @@ void slab_free(struct slab *slab)
 	if (pool) {
 		ASSERT(pool->out > 0);
 		pool->out--;
+		if (pool->pieces == slab)
+			pool->pieces = NULL;
 		if (LIKELY(pool->free_count < pool->keep)) {
 			slab->next = pool->free;
 			pool->free = slab;

@@ -42,6 +42,9 @@ struct slab_pool *slab_pool_create(uint32_t keep) MUST_USE;
 void slab_pool_destroy(struct slab_pool *pool);         /* asserts that no slab is out */
 uint64_t slab_pool_out(const struct slab_pool *pool);   /* slabs handed out and not yet back */
 struct slab *slab_get(struct slab_pool *pool) MUST_USE; /* SLAB_BYTES, refs = 1 */
+/* Room for `bytes` that nobody else gets, in a slab that others have room in too; one reference. For
+ * what is small and gone soon: the slab comes back when the last piece does. */
+struct slab *slab_piece(struct slab_pool *pool, uint32_t bytes, uint8_t **at) MUST_USE;
 struct slab *slab_exact(uint32_t bytes) MUST_USE;       /* heap slab of this size, refs = 1 */
 void slab_free(struct slab *slab);                      /* refs reached 0: use slab_unref */
 

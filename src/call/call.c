@@ -10,8 +10,9 @@
 #include "grpc/status.h"
 
 /* A call and the arena for its strings and filter states are one block. */
-#define CALL_BLOCK_BYTES 1536u
-#define CALL_ARENA_CHUNK 1024u
+#define CALL_BLOCK_BYTES (sizeof(struct call) + CALL_FIRST_BYTES)
+#define CALL_FIRST_BYTES 264u /* a known head, the count filter and an attempt need no more */
+#define CALL_ARENA_CHUNK 512u
 #define CALL_CACHE_MAX   256u
 #define H2_NO_ERROR_CODE 0u
 #define H2_INTERNAL_CODE 2u
@@ -46,35 +47,18 @@ void call_env_init(struct call_env *env)
 void call_env_fini(struct call_env *env)
 {
 	ASSERT(env->calls == 0);
-	while (env->free_calls) {
-		struct call *c = env->free_calls;
-		env->free_calls = c->next_free;
-		mem_free(c);
-	}
-	env->free_count = 0;
+	free_list_purge(&env->blocks);
 	buf_fini(&env->line);
 }
 
 static struct call *block_take(struct call_env *env)
 {
-	struct call *c = env->free_calls;
-	if (c) {
-		env->free_calls = c->next_free;
-		env->free_count--;
-		return c;
-	}
-	return mem_alloc(CALL_BLOCK_BYTES);
+	return free_list_take(&env->blocks, CALL_BLOCK_BYTES);
 }
 
 static void block_give(struct call_env *env, struct call *c)
 {
-	if (env->free_count >= CALL_CACHE_MAX) {
-		mem_free(c);
-		return;
-	}
-	c->next_free = env->free_calls;
-	env->free_calls = c;
-	env->free_count++;
+	free_list_give(&env->blocks, c, CALL_CACHE_MAX);
 }
 
 /* A NUL-terminated copy of a field's value; "" when absent; NULL when out of memory. */
@@ -193,7 +177,6 @@ static void close_filters(struct call *c)
 
 static int open_filter(struct call *c, const struct call_filter *f)
 {
-	ASSERT(c->stage_count < CALL_FILTERS_MAX);
 	void *state = NULL;
 	if (f->state_bytes) {
 		state = arena_alloc(&c->arena, f->state_bytes);
@@ -209,9 +192,19 @@ static int open_filter(struct call *c, const struct call_filter *f)
 
 static int open_filters(struct call *c)
 {
-	const struct call_filter *const *chain = c->env->filters;
-	for (; chain && *chain; chain++) {
-		if ((!(*chain)->wants || (*chain)->wants(c)) && open_filter(c, *chain) != 0)
+	const struct call_filter *wanted[CALL_FILTERS_MAX];
+	unsigned n = 0;
+	for (const struct call_filter *const *f = c->env->filters; f && *f; f++) {
+		if ((*f)->wants && !(*f)->wants(c))
+			continue;
+		ASSERT(n < CALL_FILTERS_MAX);
+		wanted[n++] = *f;
+	}
+	c->stages = arena_alloc(&c->arena, n * sizeof(*c->stages));
+	if (!c->stages)
+		return ERR_NOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		if (open_filter(c, wanted[i]) != 0)
 			return ERR_NOMEM;
 	}
 	return 0;
@@ -325,7 +318,7 @@ void call_push_response(struct call *c, struct event *ev)
 	run_response(c, ev, false);
 }
 
-static void withhold(struct call *c, enum lane_id lane, uint64_t *owed, uint32_t bytes)
+static void withhold(struct call *c, enum lane_id lane, uint32_t *owed, uint32_t bytes)
 {
 	*owed += bytes;
 	call_stall_budget(c, lane, true);
@@ -365,7 +358,7 @@ void call_credit_resume(struct call_env *env)
 	env->credit_stopped = false;
 	for (struct list *n; (n = list_pop_front(&env->withheld));) {
 		struct call *c = CONTAINER_OF(n, struct call, withheld);
-		uint32_t request = (uint32_t)c->owed_request, response = (uint32_t)c->owed_response;
+		uint32_t request = c->owed_request, response = c->owed_response;
 		c->owed_request = c->owed_response = 0;
 		call_stall_budget(c, LANE_REQUEST, false);
 		call_stall_budget(c, LANE_RESPONSE, false);

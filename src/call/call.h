@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/freelist.h"
 #include "base/list.h"
 #include "base/rand.h"
 #include "config/config.h"
@@ -50,7 +51,8 @@ enum hung_state { HUNG_NO, HUNG_STALLED, HUNG_SILENT };
 /* Messages of one turn that wait to be admitted: timing.h. */
 #define LANE_MARKS 3
 struct lane_mark {
-	uint64_t end_bytes, at_ns;
+	uint64_t at_ns;
+	uint32_t end_bytes; /* of the lane's bytes, modulo 2^32: less than a window is under way */
 	uint32_t messages;
 };
 
@@ -60,13 +62,13 @@ struct call_lane {
 	uint64_t messages, bytes; /* that passed the filters */
 	uint64_t admitted_bytes;  /* of those, on the wire */
 	uint64_t message_ns;      /* the last message ended */
+	uint64_t last_ns;         /* content or a message passed; 0 = never */
+	uint64_t stalled_ns;      /* the present stall began */
+	uint64_t charged_ns;      /* up to here the present stall is charged */
 	struct lane_mark marks[LANE_MARKS];
 	uint8_t mark_count;
-	uint64_t last_ns;    /* content or a message passed; 0 = never */
-	uint64_t stalled_ns; /* the present stall began */
-	uint64_t charged_ns; /* up to here the present stall is charged */
-	uint8_t transport;   /* enum stall_cause that the far end has now */
-	bool withheld;       /* its credit, by the memory budget */
+	uint8_t transport; /* enum stall_cause that the far end has now */
+	bool withheld;     /* its credit, by the memory budget */
 };
 
 /* Why a call ended otherwise than by both ENDs. Rows of reason.def: REASON(id, "label", grpc,
@@ -82,8 +84,8 @@ const char *call_reason_label(enum call_reason_id id);
 enum call_who { CALL_BY_NOBODY, CALL_BY_CLIENT, CALL_BY_UPSTREAM, CALL_BY_SELF };
 
 struct call_abort {
-	enum call_who who; /* CALL_BY_NOBODY: not aborted */
-	enum call_reason_id reason;
+	enum call_who who : 8; /* CALL_BY_NOBODY: not aborted */
+	enum call_reason_id reason : 8;
 	uint32_t h2_code; /* for the side that is still there (RFC 9113 section 7) */
 	const char *text; /* static, or in the call's arena: names the cause for the client and the
 			     log */
@@ -154,13 +156,12 @@ struct call_env {
 	uint64_t tick_ns[2]; /* of the last two timing_ticks, the older first; 0 = not yet */
 	struct rand *rand;
 	struct metrics_slab *metrics;
-	struct list reap;        /* calls to free at the end of the turn */
-	struct list withheld;    /* calls that are owed credit while credit_stopped */
-	bool credit_stopped;     /* memory budget at 80 %: no stream credit is given */
-	struct call *free_calls; /* cache of call blocks */
-	uint32_t free_count;
-	uint64_t calls;                           /* alive, until reaped */
-	uint64_t started, completed;              /* the books: started = completed + active */
+	struct list reap;            /* calls to free at the end of the turn */
+	struct list withheld;        /* calls that are owed credit while credit_stopped */
+	bool credit_stopped;         /* memory budget at 80 %: no stream credit is given */
+	struct free_list blocks;     /* of calls that are over */
+	uint64_t calls;              /* alive, until reaped */
+	uint64_t started, completed; /* the books: started = completed + active */
 	const struct call_filter *const *filters; /* NULL-terminated, in reading order */
 	void *worker;                             /* struct worker, for termini and fronts */
 	struct sampler *sampler;                  /* filter/sample.h; NULL: never asked for */
@@ -210,12 +211,11 @@ struct call {
 
 	struct call_abort abort;
 	bool front_done, terminus_done, answering;
-	struct call_stage stages[CALL_FILTERS_MAX]; /* filters that want this call, in order */
+	struct call_stage *stages; /* filters that want this call, in order; in the arena */
 	uint8_t stage_count;
 	struct list node;                     /* in the front's list, then in env->reap */
 	struct list withheld;                 /* in env->withheld */
-	uint64_t owed_request, owed_response; /* bytes of credit held back by the memory budget */
-	struct call *next_free;
+	uint32_t owed_request, owed_response; /* bytes of credit held back by the memory budget */
 	struct arena arena;
 };
 

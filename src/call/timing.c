@@ -21,10 +21,11 @@ static void mark(struct call_lane *l, uint64_t messages, uint64_t now_ns)
 	struct lane_mark *last = l->mark_count ? &l->marks[l->mark_count - 1] : NULL;
 	if (last && (last->at_ns == now_ns || l->mark_count == LANE_MARKS)) {
 		last->messages += (uint32_t)messages;
-		last->end_bytes = l->bytes;
+		last->end_bytes = (uint32_t)l->bytes;
 		return;
 	}
-	l->marks[l->mark_count++] = (struct lane_mark){l->bytes, now_ns, (uint32_t)messages};
+	l->marks[l->mark_count++] =
+		(struct lane_mark){now_ns, (uint32_t)l->bytes, (uint32_t)messages};
 }
 
 void timing_passed(struct call *c, enum lane_id lane, uint64_t messages, uint32_t bytes)
@@ -41,12 +42,17 @@ void timing_passed(struct call *c, enum lane_id lane, uint64_t messages, uint32_
 	mark(l, messages, now);
 }
 
+static inline bool is_admitted(const struct call_lane *l, const struct lane_mark *m)
+{
+	return (int32_t)((uint32_t)l->admitted_bytes - m->end_bytes) >= 0;
+}
+
 void timing_admitted(struct call *c, enum lane_id lane, uint32_t bytes)
 {
 	struct call_lane *l = &c->lanes[lane];
 	unsigned passed = 0;
 	l->admitted_bytes += bytes;
-	while (passed < l->mark_count && l->marks[passed].end_bytes <= l->admitted_bytes) {
+	while (passed < l->mark_count && is_admitted(l, &l->marks[passed])) {
 		const struct lane_mark *m = &l->marks[passed++];
 		series_observe_times(c->labels->timing[lane], M_MESSAGE_RESIDENCE,
 			c->env->now_ns - m->at_ns, m->messages);

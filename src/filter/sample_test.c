@@ -586,6 +586,8 @@ TEST(each_allocation_may_fail_and_costs_samples_and_no_call)
 		struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
 		c->route = &route;
 		c->cluster = &cluster;
+		/* leaves a chunk with room for what the call itself needs */
+		CHECK(arena_alloc(&c->arena, 600) && arena_alloc(&c->arena, 300));
 		mem_fail_after(nth);
 		CHECK_EQ(call_open(c, &terminus), 0);
 		struct event ev = {.kind = EVENT_HEAD, .fields = head};

@@ -1,6 +1,10 @@
 #include "http2/out.h"
 #include "base/mem.h"
 
+/* A connection's first room in a turn: what most write, and so little that very many connections do
+ * not touch a slab each. */
+#define PIECE_BYTES 1024u
+
 void h2_out_init(struct h2_out *o, struct slab_pool *pool)
 {
 	memset(o, 0, sizeof(*o));
@@ -67,13 +71,17 @@ uint8_t *h2_out_reserve_slow(struct h2_out *o, size_t bytes, uint32_t segs)
 		return NULL;
 	if ((size_t)(o->end - o->at) >= bytes)
 		return o->at;
-	struct slab *slab = bytes <= SLAB_BYTES ? slab_get(o->pool) : slab_exact((uint32_t)bytes);
+	uint8_t *at = NULL;
+	bool piece = !o->slab && bytes <= PIECE_BYTES;
+	struct slab *slab = piece                 ? slab_piece(o->pool, PIECE_BYTES, &at)
+			    : bytes <= SLAB_BYTES ? slab_get(o->pool)
+						  : slab_exact((uint32_t)bytes);
 	if (!slab)
 		return NULL;
 	drop_slab(o);
 	o->slab = slab;
-	o->at = slab->bytes;
-	o->end = slab->bytes + slab->bytes_cap;
+	o->at = piece ? at : slab->bytes;
+	o->end = o->at + (piece ? PIECE_BYTES : slab->bytes_cap);
 	return o->at;
 }
 

@@ -9,6 +9,7 @@
 
 static _Thread_local struct {
 	uint32_t conns;
+	uint32_t small_out; /* small chunks in use */
 	struct free_list streams, refs, small, large;
 } caches;
 
@@ -35,15 +36,25 @@ static struct free_list *chunk_list(uint32_t cap)
 	return cap == 0 ? &caches.refs : cap == CHUNK_SMALL_BYTES ? &caches.small : &caches.large;
 }
 
+static bool is_cached(uint32_t cap)
+{
+	return cap == 0 || cap == CHUNK_SMALL_BYTES || cap == CHUNK_LARGE_BYTES;
+}
+
 struct h2_chunk *h2_chunk_get(uint32_t bytes)
 {
 	uint32_t cap = bytes == 0                   ? 0
 		       : bytes <= CHUNK_SMALL_BYTES ? CHUNK_SMALL_BYTES
 						    : CHUNK_LARGE_BYTES;
 	ASSERT(bytes <= cap);
-	struct h2_chunk *k = free_list_take(chunk_list(cap), sizeof(*k) + cap);
+	/* Of very many streams that wait at once, each takes only what it needs. */
+	if (cap == CHUNK_SMALL_BYTES && caches.small_out >= CACHE_CHUNKS)
+		cap = bytes;
+	struct h2_chunk *k = is_cached(cap) ? free_list_take(chunk_list(cap), sizeof(*k) + cap)
+					    : mem_alloc(sizeof(*k) + cap);
 	if (!k)
 		return NULL;
+	caches.small_out += cap == CHUNK_SMALL_BYTES;
 	k->next = NULL;
 	k->ref = (struct slice){NULL, NULL, 0};
 	k->at = k->end = 0;
@@ -55,7 +66,11 @@ struct h2_chunk *h2_chunk_get(uint32_t bytes)
 void h2_chunk_put(struct h2_chunk *k)
 {
 	slice_drop(&k->ref);
-	free_list_give(chunk_list(k->cap), k, CACHE_CHUNKS);
+	caches.small_out -= k->cap == CHUNK_SMALL_BYTES;
+	if (is_cached(k->cap))
+		free_list_give(chunk_list(k->cap), k, CACHE_CHUNKS);
+	else
+		mem_free(k);
 }
 
 /* --- closed ids ---------------------------------------------------------------------------------
@@ -207,7 +222,7 @@ void h2_stream_lost(
 	struct h2_stream *s, uint32_t code, enum h2_fault fault, bool by_peer, bool unprocessed)
 {
 	s->code = code;
-	s->fault = (uint16_t)fault;
+	s->fault = (uint8_t)fault;
 	s->by_peer = by_peer;
 	s->unprocessed = unprocessed;
 	h2_stream_note(s, H2_NOTE_RESET);

@@ -31,6 +31,8 @@ struct h2_chunk {
 	uint8_t bytes[];
 };
 
+_Static_assert(H2_FAULT_COUNT <= UINT8_MAX, "a stream keeps one in a byte");
+
 enum h2_rx_phase {
 	H2_RX_HEAD,    /* the (final) head has not come */
 	H2_RX_BODY,    /* DATA or trailers */
@@ -58,8 +60,8 @@ struct h2_stream {
 	bool req_head : 1;    /* client: the request is HEAD */
 	bool req_connect : 1; /* client: the request is CONNECT */
 	bool queued : 1;      /* in conn->ready or conn->starved */
+	uint8_t fault;        /* enum h2_fault of the RESET to tell */
 	uint32_t code;        /* of the RESET to tell */
-	uint16_t fault;       /* enum h2_fault of the RESET to tell */
 	int32_t send_window_bytes;
 	struct h2_inflow inflow;
 	int64_t content_left;    /* by content-length; -1: not announced */
