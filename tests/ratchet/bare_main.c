@@ -1,13 +1,16 @@
-/* bare_main.c - weir without the count filter, to be compared with the real one:
+/* bare_main.c - weir with less filters, to be compared with the real one:
  *
- *   ratchet_bare bare CONFIG    an empty chain: what relaying costs
- *   ratchet_bare timed CONFIG   a chain that only takes times (call/timing.h): the rest of what
- *                               weir's chain costs more is counting
+ *   ratchet_bare bare CONFIG     an empty chain: what relaying costs
+ *   ratchet_bare timed CONFIG    a chain that only takes times (call/timing.h): the rest of what
+ *                                weir's chain costs more is counting
+ *   ratchet_bare counted CONFIG  a chain that counts: weir's has filters besides that no route of
+ *                                the configuration wants
  *
  * The load sends each message as one DATA event. */
 #include <string.h>
 #include "base/log.h"
 #include "call/timing.h"
+#include "filter/count.h"
 #include "proxy/control.h"
 
 static bool time_event(struct call *c, enum lane_id lane, const struct event *ev)
@@ -34,6 +37,7 @@ static const struct call_filter filter_time = {
 };
 static const struct call_filter *const bare[] = {NULL};
 static const struct call_filter *const timed[] = {&filter_time, NULL};
+static const struct call_filter *const counted[] = {&filter_count, NULL};
 
 int main(int argc, char **argv)
 {
@@ -41,7 +45,9 @@ int main(int argc, char **argv)
 		return 2;
 	struct control_setup setup = {
 		.config_file = argv[2],
-		.filters = strcmp(argv[1], "timed") ? bare : timed,
+		.filters = !strcmp(argv[1], "timed")     ? timed
+			   : !strcmp(argv[1], "counted") ? counted
+							 : bare,
 	};
 	log_set_level(LOG_WARN);
 	struct control *control = control_create(&setup);

@@ -26,6 +26,7 @@ RECORD = os.path.join(HERE, "ratchet.txt")
 SLACK = 0.05
 TRIES = 4
 COUNTING_MAX = 60
+UNWANTED_MAX = 6  # noise; a stage that only lets messages pass is above it
 # shape: (rounds, messages a round, unit)
 SHAPES = {
     "unary": (600, 1, "call"),
@@ -33,7 +34,7 @@ SHAPES = {
     "bidi_flood": (80, 128, "message"),
     "server_flood": (150, 64, "message"),
 }
-CHAINS = ("weir", "timed", "bare")  # weir as it is; bare_main.c's two
+CHAINS = ("weir", "timed", "bare")  # weir as it is; two of bare_main.c
 CONFIG = """\
 workers: 1
 admin: off
@@ -189,6 +190,15 @@ def counting_adds_at_most_60_instructions_a_message(shape):
                         ("weir", "timed"), shape)
     print(f"{shape:12} counting adds {added:.1f} instructions a message")
     check(added <= COUNTING_MAX, f"counting adds {added:.1f} instructions a message")
+
+
+@cases(*(shape for shape in SHAPES if SHAPES[shape][2] == "message"), timeout_s=120)
+def filters_that_no_route_asks_for_add_nothing_to_a_message(shape):
+    able()
+    added = until_below(UNWANTED_MAX, lambda: cost("weir", shape) - cost("counted", shape),
+                        ("weir", "counted"), shape)
+    print(f"{shape:12} filters that are off add {added:.1f} instructions a message")
+    check(added <= UNWANTED_MAX, f"filters that are off add {added:.1f} instructions a message")
 
 
 def record():
