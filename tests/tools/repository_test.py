@@ -45,6 +45,15 @@ def ci_runs_make_test_and_nothing_else():
     check(os.access(os.path.join(ROOT, ".ci/run"), os.X_OK), ".ci/run is not executable")
 
 
+def anchors_of(text):
+    """Of a document's titles; one that comes again gets -1, -2."""
+    seen = {}
+    for title in re.findall(r"^#+ +(.*)$", text, re.M):
+        anchor = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        seen[anchor] = seen.get(anchor, -1) + 1
+        yield f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor
+
+
 @test
 def links_in_the_documents_lead_somewhere():
     documents = ours("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md").split()
@@ -59,9 +68,7 @@ def links_in_the_documents_lead_somewhere():
                 else document
             check(os.path.exists(os.path.join(ROOT, target)), f"{document} links to {link}")
             if anchor:
-                titles = re.findall(r"^#+ +(.*)$", text_of(target), re.M)
-                anchors = {re.sub(r"[^\w\- ]", "", t.lower()).replace(" ", "-") for t in titles}
-                check(anchor in anchors, f"{document} links to {link}, but there is no such title")
+                check(anchor in anchors_of(text_of(target)), f"{document} links to {link}, but there is no such title")
 
 
 @test
