@@ -1,9 +1,13 @@
 #include "base/slice.h"
 #include "base/mem.h"
 
+/* LIFO: the newest is the one still in the cache. */
+struct slab_list {
+	struct slab *first;
+	uint32_t count, keep;
+};
 struct slab_pool {
-	struct slab *free; /* LIFO: the newest is the one still in the cache */
-	uint32_t free_count, keep;
+	struct slab_list large, small;
 	uint64_t out;
 	struct slab *pieces; /* in use, cut up as far as `cut`; NULL: none. No reference */
 	uint32_t cut;
@@ -12,9 +16,20 @@ struct slab_pool {
 struct slab_pool *slab_pool_create(uint32_t keep)
 {
 	struct slab_pool *pool = mem_zalloc(sizeof(*pool));
-	if (pool)
-		pool->keep = keep;
+	if (pool) {
+		pool->large.keep = keep;
+		pool->small.keep = keep * (SLAB_BYTES / SLAB_SMALL_BYTES);
+	}
 	return pool;
+}
+
+static void purge(struct slab_list *l)
+{
+	while (l->first) {
+		struct slab *slab = l->first;
+		l->first = slab->next;
+		mem_free(slab);
+	}
 }
 
 void slab_pool_destroy(struct slab_pool *pool)
@@ -22,11 +37,8 @@ void slab_pool_destroy(struct slab_pool *pool)
 	if (!pool)
 		return;
 	ASSERT(pool->out == 0);
-	while (pool->free) {
-		struct slab *slab = pool->free;
-		pool->free = slab->next;
-		mem_free(slab);
-	}
+	purge(&pool->large);
+	purge(&pool->small);
 	mem_free(pool);
 }
 
@@ -47,21 +59,31 @@ static struct slab *slab_new(struct slab_pool *pool, uint32_t bytes)
 	return slab;
 }
 
-struct slab *slab_get(struct slab_pool *pool)
+static inline struct slab *take(struct slab_pool *pool, struct slab_list *l, uint32_t bytes)
 {
-	struct slab *slab = pool->free;
+	struct slab *slab = l->first;
 	if (LIKELY(slab)) {
-		pool->free = slab->next;
-		pool->free_count--;
+		l->first = slab->next;
+		l->count--;
 		slab->next = NULL;
 		slab->refs = 1;
 	} else {
-		slab = slab_new(pool, SLAB_BYTES);
+		slab = slab_new(pool, bytes);
 		if (!slab)
 			return NULL;
 	}
 	pool->out++;
 	return slab;
+}
+
+struct slab *slab_get(struct slab_pool *pool)
+{
+	return take(pool, &pool->large, SLAB_BYTES);
+}
+
+struct slab *slab_get_small(struct slab_pool *pool)
+{
+	return take(pool, &pool->small, SLAB_SMALL_BYTES);
 }
 
 struct slab *slab_piece(struct slab_pool *pool, uint32_t bytes, uint8_t **at)
@@ -95,10 +117,12 @@ void slab_free(struct slab *slab)
 		pool->out--;
 		if (pool->pieces == slab)
 			pool->pieces = NULL;
-		if (LIKELY(pool->free_count < pool->keep)) {
-			slab->next = pool->free;
-			pool->free = slab;
-			pool->free_count++;
+		struct slab_list *l =
+			slab->bytes_cap == SLAB_SMALL_BYTES ? &pool->small : &pool->large;
+		if (LIKELY(l->count < l->keep)) {
+			slab->next = l->first;
+			l->first = slab;
+			l->count++;
 			return;
 		}
 	}

@@ -23,6 +23,9 @@
 
 struct slab_pool;
 
+/* A small one, for some messages of one stream: 8 KiB with its head. */
+#define SLAB_SMALL_BYTES (8192u - (uint32_t)sizeof(struct slab))
+
 struct slab {
 	struct slab_pool *pool; /* NULL: an exact-size slab that goes back to the heap */
 	struct slab *next;      /* in the pool's free list */
@@ -37,16 +40,19 @@ struct slice {
 	uint32_t len; /* bytes */
 };
 
-/* A pool keeps at most `keep` free slabs; more go back to the heap. */
+/* A pool keeps at most `keep` free slabs, and as many bytes in small ones; more go back to the
+ * heap.
+ */
 struct slab_pool *slab_pool_create(uint32_t keep) MUST_USE;
 void slab_pool_destroy(struct slab_pool *pool);         /* asserts that no slab is out */
 uint64_t slab_pool_out(const struct slab_pool *pool);   /* slabs handed out and not yet back */
 struct slab *slab_get(struct slab_pool *pool) MUST_USE; /* SLAB_BYTES, refs = 1 */
-/* Room for `bytes` that nobody else gets, in a slab that others have room in too; one reference. For
- * what is small and gone soon: the slab comes back when the last piece does. */
+/* Room for `bytes` that nobody else gets, in a slab that others have room in too; one reference.
+ * For what is small and gone soon: the slab comes back when the last piece does. */
 struct slab *slab_piece(struct slab_pool *pool, uint32_t bytes, uint8_t **at) MUST_USE;
-struct slab *slab_exact(uint32_t bytes) MUST_USE;       /* heap slab of this size, refs = 1 */
-void slab_free(struct slab *slab);                      /* refs reached 0: use slab_unref */
+struct slab *slab_get_small(struct slab_pool *pool) MUST_USE; /* SLAB_SMALL_BYTES, refs = 1 */
+struct slab *slab_exact(uint32_t bytes) MUST_USE;             /* heap slab of this size, refs = 1 */
+void slab_free(struct slab *slab);                            /* refs reached 0: use slab_unref */
 
 static inline void slab_ref(struct slab *slab)
 {

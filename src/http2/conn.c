@@ -132,6 +132,7 @@ void h2_conn_destroy(struct h2_conn *c)
 	ASSERT(list_empty(&c->handles)); /* the owner released every handle */
 	c->books->held_bytes -= c->out_held;
 	h2_out_fini(&c->out);
+	h2_runs_fini(c);
 	h2_rx_fini(&c->rx);
 	hpack_decoder_destroy(c->decoder);
 	hpack_encoder_destroy(c->encoder);
@@ -328,6 +329,7 @@ bool h2_conn_drain_acked(struct h2_conn *c, uint64_t opaque)
 void h2_conn_feed(struct h2_conn *c, struct slice in, uint64_t now_ns)
 {
 	c->now_ns = now_ns;
+	DEBUG_ASSERT(!c->runs);
 	if (c->dead || !h2_rx_settle(c)) {
 		slice_drop(&in);
 		return;
@@ -424,6 +426,8 @@ __attribute__((noinline)) static bool poll_slowly(struct h2_conn *c, struct h2_e
 
 bool h2_conn_poll(struct h2_conn *c, struct h2_event *out)
 {
+	if (c->runs && h2_runs_next(c, out))
+		return true;
 	if (LIKELY(c->rx.quick) && LIKELY(h2_rx_quick(c, out)))
 		return true;
 	return poll_slowly(c, out);

@@ -13,7 +13,7 @@
  *   feed(bytes read) ; while (poll(&ev)) act on ev ; ... at the end of the turn, for each
  * connection with h2_conn_wants_write: output -> writev -> written, then poll again for ADMITTED
  * and CLOSED. rx is a pull parser: poll parses until there is one event, so nothing re-enters and
- * nothing queues.
+ * nothing queues. Small DATA frames of one stream in one feed come as one event (runs.h).
  *
  * Streams are opaque handles. A handle is good from the event or call that brought it until the
  * owner gives it back with h2_stream_release, whatever happened to the stream in between; calls on
@@ -75,7 +75,7 @@ struct h2_books {
 	uint64_t conns;      /* connection objects alive */
 	uint64_t frames_in, frames_out;
 	uint64_t data_bytes_in, data_bytes_out; /* payload without padding */
-	uint64_t merged_frames;                 /* DATA frames that went out as part of another */
+	uint64_t merged_frames; /* DATA frames that were joined to another, as they came or went */
 	uint64_t resets_in[H2_CODE_COUNT + 1],
 		resets_out[H2_CODE_COUNT + 1]; /* last: unknown codes */
 	uint64_t goaways_in[H2_CODE_COUNT + 1], goaways_out[H2_CODE_COUNT + 1];

@@ -9,6 +9,7 @@
 #include "http2/guard.h"
 #include "http2/hpack.h"
 #include "http2/out.h"
+#include "http2/runs.h"
 #include "http2/rx.h"
 #include "http2/settings.h"
 #include "http2/stream.h"
@@ -27,6 +28,7 @@ struct h2_conn {
 	struct h2_rx rx;
 	struct h2_books *books;
 	struct h2_stream *last; /* found last; NULL: none */
+	struct h2_runs *runs;   /* DATA to surface; NULL: none */
 	struct list notes;      /* streams with something to tell */
 	uint8_t role;           /* enum h2_role */
 	uint8_t pending;        /* H2_PEND_* */

@@ -1,6 +1,7 @@
 /* rx_quick.h - the common frame at once: whole, unpadded DATA without END_STREAM on an open stream,
  * within its windows and far from a WINDOW_UPDATE. It does what rx.c does for such a frame, and
- * nothing else; whatever is out of the ordinary is left to h2_rx_step. Private to src/http2. */
+ * nothing else; whatever is out of the ordinary is left to h2_rx_step. Such frames are gathered by
+ * stream: runs.h. Private to src/http2. */
 #ifndef WEIR_HTTP2_RX_QUICK_H
 #define WEIR_HTTP2_RX_QUICK_H
 #include "http2/conn_priv.h"
@@ -13,51 +14,60 @@ static inline void h2_rx_set_quick(struct h2_conn *c)
 		    rx->part_len == 0 && rx->block_id == 0;
 }
 
-/* rx->quick holds. False: nothing was done. */
-static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
+/* The stream of the frame at `p`, and its content's bytes; NULL: the frame is not for here. */
+static inline struct h2_stream *h2_rx_quick_look(
+	struct h2_conn *c, const uint8_t *p, uint32_t have, uint32_t *len)
 {
-	struct h2_rx *rx = &c->rx;
-	struct h2_books *books = c->books;
-	if (UNLIKELY(rx->in.len <= H2_HEADER_BYTES))
-		return false;
-	uint8_t *p = rx->in.at;
+	if (UNLIKELY(have <= H2_HEADER_BYTES))
+		return NULL;
 	uint64_t head = h2_get_u64(p);
-	uint32_t left = rx->in.len - H2_HEADER_BYTES, len = (uint32_t)(head >> 40);
+	uint32_t n = (uint32_t)(head >> 40);
 	if (UNLIKELY(head & 0xffff000000u)) /* type and flags */
-		return false;
-	if (UNLIKELY(len - 1 >= left || len > c->options.max_frame_bytes))
-		return false;
+		return NULL;
+	if (UNLIKELY(n - 1 >= have - H2_HEADER_BYTES || n > c->options.max_frame_bytes))
+		return NULL;
 	struct h2_stream *s = h2_stream_find(c, h2_get_u32(p + 5));
-	if (UNLIKELY(!s))
-		return false;
-	int32_t conn_avail = c->inflow.avail_bytes - (int32_t)len;
-	int32_t avail = s->inflow.avail_bytes - (int32_t)len;
-	if (UNLIKELY(conn_avail < c->inflow_low_bytes || avail < 0 || !s->rx_plain))
-		return false;
-	c->inflow.avail_bytes = conn_avail;
-	s->inflow.avail_bytes = avail;
+	if (UNLIKELY(!s || !s->rx_plain || (int32_t)n > s->inflow.avail_bytes ||
+		     c->inflow.avail_bytes - (int32_t)n < c->inflow_low_bytes))
+		return NULL;
+	*len = n;
+	return s;
+}
+
+/* The frame is taken: windows, books. */
+static inline void h2_rx_quick_take(struct h2_conn *c, struct h2_stream *s, uint32_t len)
+{
+	struct h2_books *books = c->books;
+	c->inflow.avail_bytes -= (int32_t)len;
+	s->inflow.avail_bytes -= (int32_t)len;
 	books->frames_in++;
 	books->data_bytes_in += len;
 	h2_guard_earn(&c->guard, 1);
-	struct slab *slab = rx->in.slab;
-	p += H2_HEADER_BYTES;
-	left -= len;
-	rx->in.at = p + len;
-	rx->in.len = left;
-	if (LIKELY(left))
-		slab_ref(slab);
-	else
-		rx->in.slab = NULL; /* the event has the reference */
-	out->kind = H2_EV_MESSAGE;
-	out->stream = s;
-	out->ev.kind = EVENT_DATA;
-	out->ev.end = false;
-	out->ev.code = 0;
-	out->ev.fields = NULL;
-	out->ev.data.slab = slab;
-	out->ev.data.at = p;
-	out->ev.data.len = len;
-	out->oversized = false;
-	return true;
+}
+
+/* rx->quick holds. The next event; false: there is nothing here that is quick. */
+static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
+{
+	struct slice *in = &c->rx.in;
+	struct h2_stream *s;
+	uint32_t len;
+	while ((s = h2_rx_quick_look(c, in->at, in->len, &len))) {
+		struct slice content = {in->slab, in->at + H2_HEADER_BYTES, len};
+		bool last = in->len == len + H2_HEADER_BYTES;
+		/* alone in its feed, or no memory for a run: an event of its own */
+		bool alone = !c->runs && (last || !h2_runs_begin(c));
+		if (!alone && !h2_runs_add(c, s, &content))
+			break; /* it does not fit to those that go now */
+		h2_rx_quick_take(c, s, len);
+		in->at += H2_HEADER_BYTES + len;
+		in->len -= H2_HEADER_BYTES + len;
+		if (alone)
+			h2_event_data(out, s, slice_dup(content), false);
+		if (last)
+			slice_drop(in);
+		if (alone)
+			return true;
+	}
+	return c->runs && h2_runs_next(c, out);
 }
 #endif

@@ -6,11 +6,12 @@
 #define CHUNK_LARGE_BYTES (8192u - (uint32_t)sizeof(struct h2_chunk))
 #define CACHE_STREAMS     1024u
 #define CACHE_CHUNKS      256u
+#define CACHE_RUNS        4u
 
 static _Thread_local struct {
 	uint32_t conns;
 	uint32_t small_out; /* small chunks in use */
-	struct free_list streams, refs, small, large;
+	struct free_list streams, refs, small, large, runs;
 } caches;
 
 void h2_caches_hold(void)
@@ -27,6 +28,7 @@ void h2_caches_release(void)
 	free_list_purge(&caches.refs);
 	free_list_purge(&caches.small);
 	free_list_purge(&caches.large);
+	free_list_purge(&caches.runs);
 }
 
 /* --- chunks ----------------------------------------------------------------------------------- */
@@ -71,6 +73,16 @@ void h2_chunk_put(struct h2_chunk *k)
 		free_list_give(chunk_list(k->cap), k, CACHE_CHUNKS);
 	else
 		mem_free(k);
+}
+
+struct h2_runs *h2_runs_get(void)
+{
+	return free_list_take(&caches.runs, sizeof(struct h2_runs));
+}
+
+void h2_runs_put(struct h2_runs *runs)
+{
+	free_list_give(&caches.runs, runs, CACHE_RUNS);
 }
 
 /* --- closed ids ---------------------------------------------------------------------------------
@@ -185,6 +197,8 @@ void h2_stream_close(struct h2_stream *s, enum h2_closed how)
 	if (s->state == H2_STATE_CLOSED || !h2_stream_move(s, H2_STATE_CLOSED))
 		return;
 	h2_stream_drop_chunks(s);
+	if (s->run)
+		h2_runs_forget(s);
 	fields_destroy(s->trailers);
 	s->trailers = NULL;
 	h2_stream_set_rx(s, H2_RX_ENDED, -1);
@@ -232,6 +246,8 @@ void h2_stream_lost(
 void h2_stream_mute(struct h2_stream *s)
 {
 	s->mute = true;
+	if (s->run)
+		h2_runs_forget(s);
 	s->notes = 0;
 	list_remove(&s->note_node);
 }

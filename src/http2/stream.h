@@ -62,6 +62,7 @@ struct h2_stream {
 	bool queued : 1;      /* in conn->ready or conn->starved */
 	uint8_t fault;        /* enum h2_fault of the RESET to tell */
 	uint32_t code;        /* of the RESET to tell */
+	uint16_t run;         /* 1 + its place in conn->runs; 0: none */
 	int32_t send_window_bytes;
 	struct h2_inflow inflow;
 	int64_t content_left;    /* by content-length; -1: not announced */
@@ -122,6 +123,9 @@ void h2_stream_free(struct h2_stream *s);
 /* Chunks: for `bytes` of copies, or 0 for a reference. */
 struct h2_chunk *h2_chunk_get(uint32_t bytes) MUST_USE;
 void h2_chunk_put(struct h2_chunk *k);
+struct h2_runs;
+struct h2_runs *h2_runs_get(void) MUST_USE;
+void h2_runs_put(struct h2_runs *runs);
 
 /* The thread's free lists live as long as it has connections. */
 void h2_caches_hold(void);

@@ -68,11 +68,19 @@ static int queue_copy(struct h2_stream *s, const struct slice *data)
 	return 0;
 }
 
+/* A slab of its own that is not mostly empty: rx gathered it (runs.h), and it need not be copied
+ * again. */
+static bool is_run(const struct slice *data)
+{
+	return data->slab && data->slab->bytes_cap == SLAB_SMALL_BYTES && data->slab->refs == 1 &&
+	       data->len > SLAB_SMALL_BYTES / 4;
+}
+
 int h2_tx_data(struct h2_stream *s, struct slice data)
 {
 	int err = 0;
 	uint32_t len = data.len;
-	if (LIKELY(len <= H2_TX_COPY_BYTES)) {
+	if (LIKELY(len <= H2_TX_COPY_BYTES && !is_run(&data))) {
 		err = queue_copy(s, &data);
 		slice_drop(&data);
 	} else {

@@ -11,7 +11,8 @@
 #define WEIR_HTTP2_TX_H
 #include "http2/conn_priv.h"
 
-#define H2_TX_COPY_BYTES 4096u /* payloads up to this are copied and merged */
+#define H2_TX_COPY_BYTES  4096u /* payloads up to this are copied and merged */
+#define H2_TX_QUICK_BYTES 1024u /* of those, without a further question */
 #define H2_TX_FRAME_BYTES                                                                          \
 	65536u /* the largest DATA frame that we make: siblings wait behind it                     \
 		*/
@@ -25,7 +26,7 @@ static inline bool h2_tx_quick(struct h2_stream *s, struct event *ev)
 {
 	struct h2_chunk *k = s->last_chunk;
 	uint32_t len = ev->data.len;
-	if (!k || len - 1 >= k->cap - k->end || len > H2_TX_COPY_BYTES)
+	if (!k || len - 1 >= k->cap - k->end || len > H2_TX_QUICK_BYTES)
 		return false;
 	struct slab *slab = ev->data.slab;
 	uint8_t *to = k->bytes + k->end, *from = ev->data.at;

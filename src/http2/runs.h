@@ -1,0 +1,56 @@
+/* runs.h - DATA frames of one stream that came in one feed become one event.
+ *
+ * Peers that write many small messages on many streams send a frame for each, in turn. What follows
+ * (events, filters, the far queue) costs by the event, so rx gathers whole small frames of each
+ * stream as long as nothing but such frames comes, and then surfaces one event a stream:
+ *
+ *   feed   A1 B1 A2 C1 B2 A3 | HEADERS ...      run A: A1 A2 A3 (copied behind each other)
+ *                                               run B: B1 B2        run C: C1 (a view of the feed)
+ *
+ * What it does not: wait. Every run is surfaced before anything else is parsed and before the feed
+ * is empty, so the order within a stream and among frames that are not DATA is the wire's.
+ *
+ * Owner: the connection; it has a table only while runs are pending. Bounded by the feed, and by
+ * H2_RUNS streams and a small slab a stream at a time. Errors: without memory a frame is an event
+ * of its own. Private to src/http2. */
+#ifndef WEIR_HTTP2_RUNS_H
+#define WEIR_HTTP2_RUNS_H
+#include "http2/conn.h"
+
+#define H2_RUNS 512u
+
+struct h2_run {
+	struct h2_stream *stream; /* NULL: closed meanwhile */
+	struct slice data;
+	uint32_t room; /* bytes behind data, when it is a copy */
+	bool copied;   /* else a view of the feed */
+};
+struct h2_runs {
+	uint32_t first, count; /* of those to surface */
+	struct h2_run run[H2_RUNS];
+};
+
+/* A table; false: no memory. */
+bool h2_runs_begin(struct h2_conn *c) MUST_USE;
+/* Adds a frame's content to the stream's run, or begins one. False: it does not fit now. Borrows.
+ */
+bool h2_runs_add(struct h2_conn *c, struct h2_stream *s, const struct slice *content) MUST_USE;
+/* The next run as an event; false: none is pending. */
+bool h2_runs_next(struct h2_conn *c, struct h2_event *out) MUST_USE;
+/* The stream is closed or its owner wants no more. */
+void h2_runs_forget(struct h2_stream *s);
+void h2_runs_fini(struct h2_conn *c);
+
+static inline void h2_event_data(
+	struct h2_event *out, struct h2_stream *s, struct slice data, bool end)
+{
+	out->kind = H2_EV_MESSAGE;
+	out->stream = s;
+	out->oversized = false;
+	out->ev.kind = EVENT_DATA;
+	out->ev.end = end;
+	out->ev.code = 0;
+	out->ev.fields = NULL;
+	out->ev.data = data;
+}
+#endif
