@@ -113,15 +113,25 @@ def a_sudden_drop_of_the_message_rate_fires():
     with rules_of(streams(counter((100, 3000), (40, 300)), gauge((141, 20)), counter((100, 3000), (40, 300)))) as t:
         t.value(95, "route:grpc_stream_messages:rate5m", 100)
         t.is_quiet(104, DROP)
-        t.fires(112, DROP, job="weir", listener="in", rt_route="chat", severity="warning")
-        t.says(112, DROP, {"job": "weir", "listener": "in", "rt_route": "chat", "severity": "warning"}, {
+        for direction in ("sent", "received"):
+            t.ask(112, f'count by (job, listener, rt_route, severity) (ALERTS{{alertname="{DROP}",'
+                       f'alertstate="firing",direction="{direction}"}})', job="weir", listener="in", rt_route="chat",
+                  severity="warning")
+    with rules_of(streams(counter((100, 600), (40, 0)), gauge((141, 20)))) as t:
+        t.fires(112, DROP, rt_route="chat", direction="sent")  # nothing at all comes any more
+        t.fires(135, DROP, rt_route="chat", direction="sent")
+
+
+@test
+def a_server_that_falls_silent_while_its_clients_go_on_fires():
+    with rules_of(streams(counter((141, 6000)), gauge((141, 20)), counter((100, 600), (40, 60)))) as t:
+        t.fires(112, DROP, rt_route="chat", direction="received")
+        t.says(112, DROP, {"job": "weir", "listener": "in", "rt_route": "chat", "direction": "received",
+                           "severity": "warning"}, {
             "summary": "Streams of route chat are open, and their messages have dropped away",
-            "description": "Route chat on listener in carries 10% of the messages that the streams which are open now "
+            "description": "Route chat on listener in: messages received are down to 10% of what its open streams "
                            "carried in the hour before.",
             "runbook": "docs/alerts.md#weirmessageratedropped"})
-    with rules_of(streams(counter((100, 600), (40, 0)), gauge((141, 20)))) as t:
-        t.fires(112, DROP, rt_route="chat")  # nothing at all comes any more
-        t.fires(135, DROP, rt_route="chat")
 
 
 def noisy(minutes, rise):
