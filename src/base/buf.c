@@ -145,9 +145,27 @@ static size_t json_char(const uint8_t *s, size_t len, char out[6], size_t *step)
 	return n ? n : 3;
 }
 
+/* What most strings are: nothing to escape. */
+static void json_as_it_is(struct buf *b, const char *text, size_t len)
+{
+	if (!reserve(b, len + 2))
+		return;
+	char *at = b->bytes + b->len;
+	*at++ = '"';
+	if (len)
+		memcpy(at, text, len);
+	at[len] = '"';
+	at[len + 1] = '\0';
+	b->len += len + 2;
+}
+
 void buf_json_cut(struct buf *b, const char *text, size_t len, size_t most)
 {
 	const uint8_t *s = (const uint8_t *)text;
+	if (len <= most && json_plain(s, len) == len) {
+		json_as_it_is(b, text, len);
+		return;
+	}
 	size_t used = 0, kept = 0; /* bytes between the quotes; those that "..." may follow */
 	ASSERT(most >= 3);
 	buf_char(b, '"');

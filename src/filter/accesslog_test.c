@@ -262,7 +262,7 @@ TEST(hostile_bytes_of_peers_neither_break_a_line_nor_make_it_long)
 	memset(much, '\x1b', sizeof much - 1); /* six bytes each in the line */
 	much[sizeof much - 1] = '\0';
 	memset(long_path + 1, 'x', 2000);
-	strcpy(long_path + 2001, "/");
+	long_path[2001] = '/';
 	memset(long_path + 2002, 'y', 2000);
 	long_path[4002] = '\0';
 	memset(long_name, 'n', 128);

@@ -317,7 +317,7 @@ static void *writer(void *arg)
 	struct pollfd fds[SINKS_MAX + 1];
 	struct sink *of[SINKS_MAX + 1];
 	nfds_t count;
-	pthread_setname_np(pthread_self(), "output");
+	pthread_setname_np(pthread_self(), "writer");
 	for (uint64_t now_ns = 0; !all->stop_ns || (now_ns < all->stop_ns && !all_written(all));) {
 		int timeout_ms = what_to_wait_for(all, fds, of, &count);
 		if (poll(fds, count, timeout_ms) > 0) {

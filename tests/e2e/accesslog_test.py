@@ -256,7 +256,7 @@ def off_is_the_default_and_writes_nothing():
     with Peer("py", "server") as server, Weir(one_route(server.port)) as weir, Channel(weir.target()) as client:
         check_eq(client.unary()[0], "OK")
         names = {open(f).read().strip() for f in glob.glob(f"/proc/{weir.pid}/task/*/comm")}
-        check("output" not in names, f"{names}: a thread that writes")
+        check("writer" not in names, f"{names}: a thread that writes")
         m = weir.metrics()
         check_eq(m.sum("weir_access_log_records_total"), 0, "lines made")
         check_eq(m.values("weir_output_records_total", "output"), set(), "outputs")
