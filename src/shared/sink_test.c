@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -219,6 +220,66 @@ TEST(a_full_disk_is_counted_and_said_once_and_another_file_takes_what_waited)
 	CHECK_EQ(atomic_load(&log_lines), 1);
 	log_set_sink(NULL);
 	check_content(path, "kept\nkept too\n");
+	end();
+}
+
+/* No file of this process may grow beyond `bytes`, as on a disk that is full in the middle of a
+ * record. What it was. */
+static rlim_t limit_files(rlim_t bytes)
+{
+	struct rlimit l;
+	getrlimit(RLIMIT_FSIZE, &l);
+	rlim_t was = l.rlim_cur;
+	l.rlim_cur = bytes;
+	setrlimit(RLIMIT_FSIZE, &l);
+	return was;
+}
+
+TEST(a_record_that_a_full_disk_cut_is_completed_when_there_is_room)
+{
+	begin();
+	struct sinks *all = sinks_create();
+	struct sink *s = sink_open(all, path);
+	struct sink_producer p = {0};
+	log_set_sink(count_line);
+	rlim_t was = limit_files(13);
+	CHECK(put(s, &p, "one\n") && put(s, &p, "two\n") && put(s, &p, "and three\n"));
+	sink_flush(&p);
+	while (stats_of(s).errors < 1)
+		poll(NULL, 0, 1);
+	limit_files(was);
+	check_content(path, "one\ntwo\nand t");
+	CHECK_EQ(stats_of(s).records, 2);
+	CHECK_EQ(stats_of(s).bytes, 8);
+	sinks_reopen(all); /* the same file: it goes on where it stands */
+	while (stats_of(s).records < 3)
+		poll(NULL, 0, 1);
+	CHECK_EQ(stats_of(s).waiting_bytes, 0);
+	CHECK_EQ(sinks_destroy(all), 0);
+	log_set_sink(NULL);
+	check_content(path, "one\ntwo\nand three\n");
+	end();
+}
+
+TEST(a_record_that_a_full_disk_cut_is_whole_in_the_next_file)
+{
+	begin();
+	struct sinks *all = sinks_create();
+	struct sink *s = sink_open(all, path);
+	struct sink_producer p = {0};
+	log_set_sink(count_line);
+	rlim_t was = limit_files(6);
+	CHECK(put(s, &p, "one\n") && put(s, &p, "two\n"));
+	sink_flush(&p);
+	while (stats_of(s).errors < 1)
+		poll(NULL, 0, 1);
+	limit_files(was);
+	CHECK_EQ(rename(path, other), 0);
+	sinks_reopen(all);
+	CHECK_EQ(sinks_destroy(all), 0);
+	log_set_sink(NULL);
+	check_content(other, "one\ntw");
+	check_content(path, "two\n");
 	end();
 }
 

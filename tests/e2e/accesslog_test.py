@@ -216,6 +216,23 @@ def rotation_by_sighup_loses_nothing():
 
 
 @test
+def a_log_is_rotated_while_weir_drains():
+    with log_file() as path, Peer("py", "server") as server, \
+            Weir(logged(server.port, path, grace="60s")) as weir, Channel(weir.target()) as client:
+        chat = client.chat()
+        chat.turn()
+        weir.signal(signal.SIGTERM)
+        eventually(lambda: weir.metrics().sum("weir_draining") == 1, "the drain")
+        os.rename(path, path + ".1")
+        weir.signal(signal.SIGHUP)
+        eventually(lambda: os.path.exists(path), "a new file")
+        check_eq(chat.close()[0], "OK")
+        check_eq(weir.wait(), 0, "exit code")
+        check_eq([line["event"] for line in lines(path + ".1")], ["open"], "lines in the old file")
+        check_eq([line["reason"] for line in lines(path)], ["complete"], "lines in the new file")
+
+
+@test
 def a_pipe_that_nobody_reads_stops_no_stream_and_what_is_dropped_is_counted():
     with log_file() as path, Peer("py", "server") as server:
         os.mkfifo(path)
