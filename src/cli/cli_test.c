@@ -210,9 +210,9 @@ TEST(samples_prints_the_records_of_a_file_up_to_where_it_is_damaged)
 
 TEST(a_wrong_command_line_gets_one_line)
 {
-	check_usage(
-		weir((const char *const[]){NULL}), "weir: a command is missing, expected one of "
-						   "run, check, top, samples, version, help\n");
+	check_usage(weir((const char *const[]){NULL}),
+		"weir: a command is missing, expected one of "
+		"run, check, top, samples, version, help\n");
 	check_usage(WEIR("chekc"),
 		"weir: unknown command \"chekc\", expected one of run, check, top, "
 		"samples, version, help; did you mean \"check\"?\n");

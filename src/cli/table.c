@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/mem.h"
 
-enum { ARENA_CHUNK_BYTES = 16384, NARROWEST = 6, INDENT = 2 };
+enum { ARENA_CHUNK_BYTES = 16384, NARROWEST = 6, INDENT = 2, FIRST_EXTRA_RANK = 2, READABLE = 40 };
 
 void table_init(struct table *t, const struct table_column *columns, uint32_t count)
 {
@@ -214,8 +214,9 @@ static unsigned wanted(const struct table *t, uint32_t column)
 	return most;
 }
 
-/* One more column for each that grows and wants, in proportion to its share, until none is left. */
-static void grow(struct table_layout *l, const struct table *t, unsigned room)
+/* One more column for each that grows and wants, in proportion to its share, until none is left; up
+ * to `most` columns each. What is left. */
+static unsigned grow(struct table_layout *l, const struct table *t, unsigned room, unsigned most)
 {
 	unsigned want[TABLE_COLUMNS_MAX] = {0};
 	bool grew = true;
@@ -226,35 +227,52 @@ static void grow(struct table_layout *l, const struct table *t, unsigned room)
 		grew = false;
 		for (uint32_t i = 0; i < t->column_count; i++)
 			for (unsigned n = t->columns[i].grow;
-				n > 0 && room > 0 && l->width[i] && l->width[i] < want[i]; n--) {
+				n > 0 && room > 0 && l->width[i] && l->width[i] < want[i] &&
+				l->width[i] < most;
+				n--) {
 				l->width[i]++;
 				room--;
 				grew = true;
 			}
 	}
+	return room;
+}
+
+/* Adds the columns of a rank that there is room for; what is left of it. Those of rank 0 are there
+ * anyway: where there is no room for them, the ones that grow give. */
+static unsigned add_rank(
+	struct table_layout *l, const struct table *t, unsigned rank, unsigned room)
+{
+	unsigned lacking = 0;
+	bool first = rank == 0;
+	for (uint32_t i = 0; i < t->column_count; i++) {
+		unsigned need = t->columns[i].width + !first;
+		if (t->columns[i].rank != rank || (rank > 0 && need > room))
+			continue;
+		l->width[i] = t->columns[i].width;
+		lacking += need > room ? need - room : 0;
+		room -= need > room ? room : need;
+		first = false;
+	}
+	for (uint32_t i = 0; i < t->column_count; i++)
+		for (; lacking && t->columns[i].grow && l->width[i] > NARROWEST; lacking--)
+			l->width[i]--;
+	return room;
 }
 
 void table_layout(struct table_layout *l, const struct table *t, unsigned columns)
 {
-	unsigned used = 0, last_rank = 0;
+	unsigned last_rank = 0, room = columns;
 	*l = (struct table_layout){{0}};
 	for (uint32_t i = 0; i < t->column_count; i++)
 		if (t->columns[i].rank > last_rank)
 			last_rank = t->columns[i].rank;
-	for (unsigned rank = 0; rank <= last_rank; rank++)
-		for (uint32_t i = 0; i < t->column_count; i++) {
-			unsigned need = t->columns[i].width + (used > 0);
-			if (t->columns[i].rank != rank || (rank > 0 && used + need > columns))
-				continue;
-			l->width[i] = t->columns[i].width;
-			used += need;
-		}
-	/* Too narrow for those that must be there: the wide ones give. */
-	for (uint32_t i = 0; i < t->column_count; i++)
-		for (; used > columns && t->columns[i].grow && l->width[i] > NARROWEST; used--)
-			l->width[i]--;
-	if (columns > used)
-		grow(l, t, columns - used);
+	for (unsigned rank = 0; rank <= last_rank; rank++) {
+		if (rank == FIRST_EXTRA_RANK)
+			room = grow(l, t, room, READABLE);
+		room = add_rank(l, t, rank, room);
+	}
+	(void)grow(l, t, room, UINT16_MAX);
 }
 
 void table_title(struct buf *out, const struct table *t, const struct table_layout *l)
