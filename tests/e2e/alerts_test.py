@@ -98,6 +98,25 @@ def streams_lost_with_their_server_are_recorded_as_failures_and_burn_the_budget(
         server.__exit__()
 
 
+@test(timeout_s=120)
+def a_drain_fires_by_its_begin_and_its_grace():
+    rules = quick_rules()
+    early = rules.replace("threshold\n        expr: vector(30)\n", "threshold\n        expr: vector(-3600)\n")
+    check(early != rules, "the margin is not where it was")
+    with Peer("py", "server") as server, Weir(one_route(server.port, grace="1h")) as weir, \
+            Channel(weir.target()) as client, Prometheus({"weir": weir.cfg["admin"]}, early) as prometheus:
+        chat = client.chat()
+        chat.turn()
+        check_eq(scraped(prometheus, "weir_drain_grace_seconds"), True)
+        check_eq(firing(prometheus, "WeirDrainStuck"), None, "the alert before the drain")
+        weir.get("/drain", method="POST")
+        # An hour of grace and an hour less of margin: it is late as soon as it begins.
+        said = eventually(lambda: firing(prometheus, "WeirDrainStuck", instance=weir.cfg["admin"]), "WeirDrainStuck")
+        check(said.endswith(" 1 calls are open."), said)
+        check_eq(chat.close()[0], "OK")
+        check_eq(weir.wait(), 0, "exit status")
+
+
 FULL_ROWS = ("Overview: streams", "Routes", "Message timing", "Process and workers", "Plain HTTP")
 
 
