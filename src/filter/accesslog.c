@@ -110,25 +110,39 @@ static void put_progress(struct jsonw *j, const struct call *c, const struct acc
 	}
 }
 
-/* "stalled": {"sent": {"now": "socket", "socket": 1.5}}, seconds by cause. */
+/* Has this direction stood still for as long as a line can say? */
+static bool ever_stalled(const struct call *c, enum lane_id lane)
+{
+	bool ever = call_stalled(c, lane) != STALL_NONE;
+	for (int cause = STALL_NONE + 1; cause < STALL_CAUSE_COUNT; cause++)
+		ever |= call_stalled_ns(c, lane, (enum stall_cause)cause) >= NS_PER_MS;
+	return ever;
+}
+
+/* "sent": {"now": "socket", "socket": 1.5}: seconds by cause. */
+static void put_stalled_lane(struct jsonw *j, const struct call *c, enum lane_id lane)
+{
+	enum stall_cause now = call_stalled(c, lane);
+	if (!ever_stalled(c, lane))
+		return;
+	jsonw_object(j, lane_direction(lane));
+	if (now != STALL_NONE)
+		jsonw_str(j, "now", stall_cause_label(now));
+	for (int cause = STALL_NONE + 1; cause < STALL_CAUSE_COUNT; cause++) {
+		uint64_t ns = call_stalled_ns(c, lane, (enum stall_cause)cause);
+		if (ns >= NS_PER_MS)
+			jsonw_milli(j, stall_cause_label((enum stall_cause)cause), ns / NS_PER_MS);
+	}
+	jsonw_end(j);
+}
+
 static void put_stalled(struct jsonw *j, const struct call *c)
 {
-	if (!c->stalls)
+	if (!c->stalls || (!ever_stalled(c, LANE_REQUEST) && !ever_stalled(c, LANE_RESPONSE)))
 		return;
 	jsonw_object(j, "stalled");
-	for (int i = LANE_REQUEST; i <= LANE_RESPONSE; i++) {
-		enum stall_cause now = call_stalled(c, (enum lane_id)i);
-		jsonw_object(j, lane_direction((enum lane_id)i));
-		if (now != STALL_NONE)
-			jsonw_str(j, "now", stall_cause_label(now));
-		for (int cause = STALL_NONE + 1; cause < STALL_CAUSE_COUNT; cause++) {
-			uint64_t ns = call_stalled_ns(c, (enum lane_id)i, (enum stall_cause)cause);
-			if (ns)
-				jsonw_milli(j, stall_cause_label((enum stall_cause)cause),
-					ns / NS_PER_MS);
-		}
-		jsonw_end(j);
-	}
+	put_stalled_lane(j, c, LANE_REQUEST);
+	put_stalled_lane(j, c, LANE_RESPONSE);
 	jsonw_end(j);
 }
 

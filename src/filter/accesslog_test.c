@@ -219,6 +219,21 @@ TEST(seconds_of_stalls_stand_by_direction_and_cause)
 	json_decref(all);
 }
 
+TEST(a_stall_too_short_to_be_told_is_not_told)
+{
+	begin(LOG_CLOSE, 0);
+	struct call *c = logged_call();
+	call_stall(c, LANE_RESPONSE, STALL_SOCKET);
+	env.now_ns += NS_PER_MS - 1;
+	call_stall(c, LANE_RESPONSE, STALL_NONE);
+	response_head(c);
+	response_status(c, "0");
+	finish(c);
+	json_t *all = end();
+	CHECK(!json_object_get(json_array_get(all, 0), "stalled"));
+	json_decref(all);
+}
+
 TEST(update_lines_of_streams_that_began_together_are_spread)
 {
 	enum { STREAMS = 200, EVERY_S = 60 };
