@@ -7,9 +7,9 @@
 #include "http/run.h"
 
 /* What a gRPC request or response head needs fits without a second allocation. */
-#define FIRST_FIELDS 24u
-#define FIRST_BYTES  1024u
-#define CHUNK_BYTES  4096u
+#define FIRST_FIELDS 20u
+#define FIRST_BYTES  512u
+#define CHUNK_BYTES  1024u
 #define CACHE_MAX    256u
 _Static_assert(RUN_FIELDS <= FIRST_FIELDS, "a section has room for its run");
 #define LENGTH_MAX (1u << 30) /* name or value; far above any configured limit */

@@ -73,6 +73,11 @@ void *fields_alloc(struct fields *f, size_t bytes) MUST_USE;
  * all; how many bytes it still holds (where it is not the latest any more: all). NULL is fine. */
 size_t fields_trim(struct fields *f, void *last, size_t bytes, size_t used);
 struct fields *fields_copy(const struct fields *f) MUST_USE;
+/* What a section needs to be made again, in as little memory as that takes. NULL: out of memory. */
+struct fields_packed;
+struct fields_packed *fields_pack(const struct fields *f) MUST_USE;
+struct fields *fields_unpack(const struct fields_packed *p) MUST_USE;
+void fields_packed_destroy(struct fields_packed *p); /* NULL is fine */
 
 /* Begins an empty section with a run's fields; takes the reference. */
 void fields_begin(struct fields *f, struct fields_run *run);

@@ -75,6 +75,22 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
+struct hpack_decoder *h2_conn_make_decoder(struct h2_conn *c)
+{
+	uint32_t bytes = c->options.decoder_table_bytes;
+	/* until it acknowledges our SETTINGS the peer may use the default table */
+	c->decoder = hpack_decoder_create(larger(bytes, HPACK_DEFAULT_TABLE_BYTES));
+	if (c->decoder && c->settings_acked)
+		hpack_decoder_set_limit(c->decoder, bytes);
+	return c->decoder;
+}
+
+struct hpack_encoder *h2_conn_make_encoder(struct h2_conn *c)
+{
+	c->encoder = hpack_encoder_create(c->options.encoder_table_bytes);
+	return c->encoder;
+}
+
 struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *options,
 	struct slab_pool *pool, struct h2_books *books)
 {
@@ -101,11 +117,7 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	h2_inflow_init(&c->inflow, c->options.conn_window_bytes);
 	c->inflow_low_bytes = (int32_t)(c->inflow.target_bytes - c->inflow.target_bytes / 2);
 	h2_guard_init(&c->guard, c->options.control_frames_per_s, c->options.resets_per_s);
-	/* until it acknowledges our SETTINGS the peer may use the default table */
-	c->decoder = hpack_decoder_create(
-		larger(c->options.decoder_table_bytes, HPACK_DEFAULT_TABLE_BYTES));
-	c->encoder = hpack_encoder_create(c->options.encoder_table_bytes);
-	if (!c->decoder || !c->encoder || send_preface(c)) {
+	if (send_preface(c)) {
 		h2_conn_destroy(c);
 		return NULL;
 	}

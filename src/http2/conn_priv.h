@@ -55,8 +55,8 @@ struct h2_conn {
 	uint32_t last_id;           /* server: the highest the peer opened */
 	uint32_t gap_low, gap_high; /* hull of the ids that the peer skipped; 0: none */
 	struct h2_settings peer;
-	struct hpack_decoder *decoder;
-	struct hpack_encoder *encoder;
+	struct hpack_decoder *decoder; /* NULL until the first block comes */
+	struct hpack_encoder *encoder; /* NULL until the first block goes: h2_conn_encoder */
 	struct h2_options options;
 	void *user;
 
@@ -84,6 +84,18 @@ bool h2_conn_send_settings_ack(struct h2_conn *c);
 void h2_conn_count_answer(struct h2_conn *c, uint32_t bytes);
 /* The drain's PING came back. */
 bool h2_conn_drain_acked(struct h2_conn *c, uint64_t opaque);
+
+/* Made at the first block, for many connections wait long for it. NULL: out of memory. */
+struct hpack_decoder *h2_conn_make_decoder(struct h2_conn *c);
+struct hpack_encoder *h2_conn_make_encoder(struct h2_conn *c);
+static inline struct hpack_decoder *h2_conn_decoder(struct h2_conn *c)
+{
+	return LIKELY(c->decoder) ? c->decoder : h2_conn_make_decoder(c);
+}
+static inline struct hpack_encoder *h2_conn_encoder(struct h2_conn *c)
+{
+	return LIKELY(c->encoder) ? c->encoder : h2_conn_make_encoder(c);
+}
 
 /* Something is to be told before more is parsed. */
 static inline void h2_conn_attend(struct h2_conn *c, unsigned pending)

@@ -28,7 +28,7 @@
 #define HUFFMAN_MIN_BYTES  64u
 #define BUCKETS_MIN        16u
 #define BUCKETS_MAX        1024u
-#define BUCKET_BYTES       64u /* of table for each bucket: about one entry */
+#define BUCKET_BYTES       128u /* of table for each bucket: about two entries */
 
 struct hpack_encoder {
 	struct hpack_table table;

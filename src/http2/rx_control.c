@@ -88,7 +88,8 @@ static void settings_acked(struct h2_conn *c)
 	if (c->settings_acked)
 		return;
 	c->settings_acked = true;
-	hpack_decoder_set_limit(c->decoder, c->options.decoder_table_bytes);
+	if (c->decoder)
+		hpack_decoder_set_limit(c->decoder, c->options.decoder_table_bytes);
 	uint32_t window = c->options.stream_window_bytes;
 	if (window >= H2_WINDOW_DEFAULT)
 		return;
@@ -102,6 +103,22 @@ static void settings_acked(struct h2_conn *c)
 	}
 }
 
+/* An encoder that is not there yet begins with the default. False: no memory, the connection died.
+ */
+static bool limit_encoder(struct h2_conn *c)
+{
+	uint32_t bytes = c->peer.header_table_bytes;
+	if (!c->encoder && bytes == HPACK_DEFAULT_TABLE_BYTES)
+		return true;
+	struct hpack_encoder *e = h2_conn_encoder(c);
+	if (!e) {
+		h2_conn_fail(c, H2_FAULT_NO_MEMORY);
+		return false;
+	}
+	hpack_encoder_set_limit(e, bytes);
+	return true;
+}
+
 /* The parameters take effect in order (6.5.3). */
 static bool apply_settings(struct h2_conn *c, const uint8_t *p, uint32_t len)
 {
@@ -113,8 +130,8 @@ static bool apply_settings(struct h2_conn *c, const uint8_t *p, uint32_t len)
 			h2_conn_fail(c, fault);
 			return false;
 		}
-		if ((p[0] << 8 | p[1]) == H2_SETTING_HEADER_TABLE_SIZE)
-			hpack_encoder_set_limit(c->encoder, c->peer.header_table_bytes);
+		if ((p[0] << 8 | p[1]) == H2_SETTING_HEADER_TABLE_SIZE && !limit_encoder(c))
+			return false;
 		if (c->peer.initial_window_bytes > highest)
 			highest = c->peer.initial_window_bytes;
 	}

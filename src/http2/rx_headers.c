@@ -24,8 +24,10 @@ static enum h2_rx_step died(struct h2_conn *c, enum h2_fault fault)
 static bool decode(struct h2_conn *c, const struct block *b, struct fields *fields, bool *overflow)
 {
 	bool ignored;
-	int err = hpack_decode(c->decoder, b->at, b->len, c->options.header_list_bytes, fields,
-		overflow ? overflow : &ignored);
+	struct hpack_decoder *d = h2_conn_decoder(c);
+	int err = !d ? ERR_NOMEM
+		     : hpack_decode(d, b->at, b->len, c->options.header_list_bytes, fields,
+			       overflow ? overflow : &ignored);
 	if (LIKELY(err == 0))
 		return true;
 	h2_conn_fail(c, err == ERR_NOMEM ? H2_FAULT_NO_MEMORY : H2_FAULT_COMPRESSION);

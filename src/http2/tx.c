@@ -27,11 +27,14 @@ int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 {
 	struct h2_conn *c = s->conn;
 	uint32_t max = c->peer.max_frame_bytes, frames;
-	size_t bound = hpack_encode_bound(c->encoder, f);
+	struct hpack_encoder *e = h2_conn_encoder(c);
+	if (UNLIKELY(!e))
+		return ERR_NOMEM;
+	size_t bound = hpack_encode_bound(e, f);
 	uint8_t *p = h2_out_reserve(&c->out, bound + (bound / max + 1) * H2_HEADER_BYTES, 0);
 	if (!p)
 		return ERR_NOMEM;
-	size_t len = hpack_encode(c->encoder, f, p + H2_HEADER_BYTES);
+	size_t len = hpack_encode(e, f, p + H2_HEADER_BYTES);
 	len = frame_block(p, len, max, s->id, end ? H2_FLAG_END_STREAM : 0, &frames);
 	h2_out_commit(&c->out, len);
 	c->books->frames_out += frames;

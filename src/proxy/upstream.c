@@ -8,6 +8,7 @@
 
 #define HELD_BYTES 256u /* the least that is allocated for what is held */
 #define HELD_KEEP  256u
+#define PACK_CALLS 256u /* with more calls open, what is kept of them takes as little as it can */
 
 static struct upstream *upstream_of(const struct call *c)
 {
@@ -24,8 +25,10 @@ static struct worker *worker_of(const struct upstream *u)
 static void release_held(struct upstream *u)
 {
 	fields_destroy(u->head);
+	fields_packed_destroy(u->packed);
 	fields_destroy(u->trailers);
 	u->head = u->trailers = NULL;
+	u->packed = NULL;
 	worker_of(u)->waiting_bytes -= u->held_len;
 	if (u->held_cap == HELD_BYTES)
 		free_list_give(&worker_of(u)->held, u->held, HELD_KEEP);
@@ -36,18 +39,20 @@ static void release_held(struct upstream *u)
 	u->committed = true;
 }
 
-/* Room for `more` bytes. Most calls have one small message there: their blocks are used again. */
+/* Room for `more` bytes. Most calls hold one small message: their blocks are used again, as long as
+ * there are not very many of them. */
 static int reserve_held(struct upstream *u, uint32_t more)
 {
+	struct worker *w = worker_of(u);
 	uint32_t need = u->held_len + more;
 	uint8_t *bytes;
 	if (need <= u->held_cap)
 		return 0;
-	if (need <= HELD_BYTES) { /* the first, for a larger one never becomes smaller */
-		bytes = free_list_take(&worker_of(u)->held, HELD_BYTES);
+	if (!u->held && need <= HELD_BYTES && (w->held.first || w->env.calls <= PACK_CALLS)) {
+		bytes = free_list_take(&w->held, HELD_BYTES);
 		need = HELD_BYTES;
 	} else {
-		need = u->held_cap ? need + need / 2 : need;
+		need = u->held ? need + need / 2 : need;
 		bytes = mem_realloc(u->held, need);
 	}
 	if (!bytes)
@@ -192,8 +197,32 @@ static void send_held(struct upstream *u)
 	}
 }
 
+/* The head goes where it takes little room; where there is none, it stays. */
+static void pack_head(struct upstream *u)
+{
+	u->packed = fields_pack(u->head);
+	if (!u->packed)
+		return;
+	fields_destroy(u->head);
+	u->head = NULL;
+}
+
+static bool unpack_head(struct upstream *u)
+{
+	if (u->head)
+		return true;
+	u->head = fields_unpack(u->packed);
+	fields_packed_destroy(u->packed);
+	u->packed = NULL;
+	return u->head != NULL;
+}
+
 void upstream_start(struct upstream *u)
 {
+	if (!unpack_head(u)) {
+		fail(u, REASON_NO_MEMORY, "out of memory");
+		return;
+	}
 	struct event head = {
 		.kind = EVENT_HEAD,
 		.fields = u->head,
@@ -205,6 +234,8 @@ void upstream_start(struct upstream *u)
 		return;
 	}
 	h2_stream_set_user(u->stream, u);
+	if (worker_of(u)->env.calls > PACK_CALLS)
+		pack_head(u);
 	send_held(u);
 }
 

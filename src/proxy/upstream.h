@@ -25,7 +25,8 @@ struct upstream {
 	struct link *link;
 	struct h2_stream *stream; /* NULL: waiting */
 	struct list node;         /* in link->waiting or link->active */
-	struct fields *head;      /* until commit */
+	struct fields *head;      /* until commit, or until it is packed */
+	struct fields_packed *packed; /* the head of a call that was sent, until commit */
 	struct fields *trailers;  /* the request's, held likewise */
 	uint8_t *held;            /* the request's content so far, until commit */
 	uint32_t held_len, held_cap;
