@@ -279,13 +279,17 @@ void control_drain(void *arg)
 static void on_worker_stopped(struct worker *w)
 {
 	struct control *c = w->stopped_arg;
-	worker_post(c->worker, &c->gone[w->index]);
+	worker_post(c->worker, &c->ends[w->index].letter);
 }
 
 static void open_gone(struct letter *l, void *owner)
 {
+	struct worker_end *end = CONTAINER_OF(l, struct worker_end, letter);
 	struct worker *w = owner;
 	struct control *c = w->stopped_arg;
+	struct worker *ended = c->workers[end - c->ends];
+	end->over = true;
+	mailbox_run(&ended->box, ended); /* nobody else will, and pages wait for answers */
 	if (--c->running > 0)
 		return;
 	if (c->last_words)
@@ -346,8 +350,8 @@ static int make_workers(struct control *c, const struct control_setup *setup)
 	c->shared = ws.shared = shared_create(n + 1);
 	c->metrics = ws.metrics = metrics_create(c->config->limits.series_per_family);
 	c->workers = ws.workers = mem_zalloc(n * sizeof(struct worker *));
-	c->gone = mem_zalloc(n * sizeof(struct letter));
-	if (!c->shared || !c->metrics || !c->workers || !c->gone)
+	c->ends = mem_zalloc(n * sizeof(*c->ends));
+	if (!c->shared || !c->metrics || !c->workers || !c->ends)
 		return ERR_NOMEM;
 	ws.worker_count = n;
 	for (uint32_t i = 0; i < n; i++) {
@@ -356,7 +360,7 @@ static int make_workers(struct control *c, const struct control_setup *setup)
 			return ERR_NOMEM;
 		c->workers[i]->stopped = on_worker_stopped;
 		c->workers[i]->stopped_arg = c;
-		c->gone[i].open = open_gone;
+		c->ends[i].letter.open = open_gone;
 		c->worker_count++;
 	}
 	c->worker = worker_create(&ws, n, true);
@@ -454,7 +458,7 @@ void control_destroy(struct control *c)
 	if (c->shared)
 		shared_destroy(c->shared);
 	mem_free(c->workers);
-	mem_free(c->gone);
+	mem_free(c->ends);
 	mem_free(c->file);
 	mem_free(c);
 }

@@ -10,6 +10,12 @@
 #include "proxy/outputs.h"
 #include "proxy/worker.h"
 
+/* From a worker's thread as its last act. */
+struct worker_end {
+	struct letter letter;
+	bool over;
+};
+
 struct control {
 	struct worker *worker; /* the control thread's own */
 	struct worker **workers;
@@ -26,7 +32,7 @@ struct control {
 	sigset_t old_mask;
 	bool draining;
 	void (*last_words)(void);
-	struct letter *gone; /* one for each worker: its thread has ended */
+	struct worker_end *ends; /* one for each worker */
 	struct gather_home gathers;
 };
 

@@ -104,6 +104,7 @@ static struct part *make_part(struct gather *g, struct mailbox *worker)
 	p->letter.open = open_at_worker;
 	p->gather = g;
 	p->worker = worker;
+	p->answered = !worker;
 	return p;
 }
 
@@ -129,7 +130,7 @@ int gather_begin(struct gather_home *home, const struct gather_ops *ops, void *q
 		g->parts[i] = make_part(g, workers[i]);
 	g->out = 1;
 	for (uint32_t i = 0; i < count; i++) {
-		if (!g->parts[i])
+		if (!g->parts[i] || !workers[i])
 			continue;
 		g->out++;
 		mailbox_post(workers[i], &g->parts[i]->letter);

@@ -45,8 +45,8 @@ struct gather_home {
 					   at it; gathers over GATHERS_MAX */
 };
 
-/* On success the question belongs to the gather; done may be called before this returns (no
- * workers). */
+/* A worker that is NULL has nothing to say, and is not missing. On success the question belongs to
+ * the gather; done may be called before this returns (no workers). */
 int gather_begin(struct gather_home *home, const struct gather_ops *ops, void *question,
 	struct mailbox *const *workers, uint32_t count, uint64_t deadline_ns) MUST_USE;
 uint32_t gather_workers(const struct gather *g);

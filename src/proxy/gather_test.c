@@ -218,6 +218,22 @@ TEST(gather_without_workers_is_done_at_once)
 	end();
 }
 
+TEST(gather_a_worker_that_has_ended_is_not_asked_and_not_missing)
+{
+	struct mailbox *const some[WORKERS] = {&boxes[0], NULL, &boxes[2]};
+	struct question q = {.turns = 1};
+	begin();
+	CHECK_EQ(gather_begin(&home, &ops, &q, some, WORKERS, DEADLINE), 0);
+	turn_of(0);
+	turn_of(2);
+	turn_at_home();
+	CHECK_EQ(q.done, 1);
+	CHECK_EQ(q.sum, 5);
+	CHECK(!q.misses[0] && !q.misses[1] && !q.misses[2]);
+	CHECK_EQ(home.missed, 0);
+	end();
+}
+
 TEST(gather_refuses_what_is_above_its_limit)
 {
 	struct question q[GATHERS_MAX + 1];

@@ -47,7 +47,7 @@ int control_gather(struct control *c, const struct gather_ops *ops, void *questi
 {
 	struct mailbox *boxes[SHARED_THREADS_MAX];
 	for (uint32_t i = 0; i < c->started; i++)
-		boxes[i] = &c->workers[i]->box;
+		boxes[i] = c->ends[i].over ? NULL : &c->workers[i]->box;
 	struct loop *loop = &c->worker->loop;
 	return gather_begin(
 		&c->gathers, ops, question, boxes, c->started, loop->now_ns + GATHER_WAIT_NS);
