@@ -228,7 +228,8 @@ void top_look_head(struct buf *out, const struct top_look *l, const char *admin,
 	buf_fmt(out, "weir at %s\n", admin);
 	if (isnan(total))
 		total = l->table.count;
-	buf_fmt(out, "%.0f %s", total, l->view->name);
+	buf_fmt(out, "%.0f %.*s", total, (int)strlen(l->view->name) - (total == 1),
+		l->view->name); /* names of views end in an s */
 	if (total > l->table.count)
 		buf_fmt(out, ", the first %u are here", (unsigned)l->table.count);
 	put_missing(out, top_at(l->doc, "missing_workers"));

@@ -187,8 +187,9 @@ void top_routes_head(struct buf *out, const struct top_page *p, const char *admi
 	text_number(streams, active);
 	text_number(held, p->memory_held_bytes);
 	text_number(limit, p->memory_limit_bytes);
-	buf_fmt(out, "%s streams; connections: %.0f downstream, %.0f upstream; memory: %s of %s\n",
-		streams, p->downstream_connections, p->upstream_connections, held, limit);
+	buf_fmt(out, "%s stream%s; connections: %.0f downstream, %.0f upstream; memory: %s of %s\n",
+		streams, active == 1 ? "" : "s", p->downstream_connections, p->upstream_connections,
+		held, limit);
 }
 
 /* ---- JSON ---- */
