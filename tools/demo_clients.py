@@ -41,9 +41,10 @@ class Failed(Exception):
 
 
 class Clients:
-    def __init__(self, address, wait):
+    def __init__(self, address, wait, town):
         self.channels = [grpc.aio.insecure_channel(address, options=OPTIONS) for _ in range(5)]
         self.wait = wait
+        self.town = town
         self.stopping = asyncio.Event()
         self.counts = {}
         self.problems = []
@@ -67,7 +68,7 @@ class Clients:
     async def person(self, n, name):
         count = self.count("demo.Chat/Talk")
         call = self.method(n, "stream_stream", "demo.Chat/Talk")(
-            metadata=(("room", "rapids" if n % 2 else "falls"),))
+            metadata=(("room", self.town + ("rapids" if n % 2 else "falls")),))
         count["calls"] += 1
 
         async def listen():
@@ -191,9 +192,10 @@ async def main():
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--town", default="", help="rooms of their own, when other clients are there too")
     args = parser.parse_args()
 
-    clients = Clients(args.address, args.wait)
+    clients = Clients(args.address, args.wait, args.town)
     loop = asyncio.get_running_loop()
     for number in signal.SIGTERM, signal.SIGINT:
         loop.add_signal_handler(number, clients.stopping.set)

@@ -216,7 +216,7 @@ static void ask(const char *path)
 	struct buf why;
 	buf_init(&p->json);
 	buf_init(&why);
-	strcpy(p->path, path);
+	snprintf(p->path, sizeof p->path, "%s", path);
 	if (i && query_parse(&q, i->page->keys, path, &why) == 0) {
 		round_now.missing++;
 		i->page->ask(i->arg, &q, part_done, p);

@@ -151,7 +151,7 @@ const milliseconds = ms => ms == null ? "–" : ms < 10 ? ms.toFixed(2) + " ms" 
 
 const connectionsTable = new Table(byId("connections"), [
   { title: "Peer", sort: c => c.peer, text: c => c.peer },
-  { title: "Side", help: "Who is at the other end, and the name of the listener or the cluster", className: "w3", width: "9rem", sort: c => c.side,
+  { title: "Side", help: "Who is at the other end, and the name of the listener or the cluster", className: "w3", width: "8rem", sort: c => c.side,
     draw(td, c) { drawPair(td, c.side === "downstream" ? "client" : "server", c.name); } },
   { title: "Age", className: "r", width: "5rem", sort: c => c.age_ms, text: c => duration(c.age_ms) },
   { title: "Streams", help: "Open now, and ever: how often the connection was used again", className: "r", width: "6rem", sort: c => c.streams_total,
@@ -174,10 +174,10 @@ const connectionsTable = new Table(byId("connections"), [
 
 const clustersTable = new Table(byId("clusters"), [
   { title: "Endpoint", sort: e => e.address, text: e => e.address },
-  { title: "Cluster", className: "w3", width: "18%", sort: e => e.cluster, text: e => e.cluster },
+  { title: "Cluster", className: "w3", width: "15%", sort: e => e.cluster, text: e => e.cluster },
   { title: "State", width: "5.6rem", sort: e => e.state, draw(td, e) { drawTag(td, e.state, endpointTone(e)); } },
   { title: "Conns", help: "Connections now", className: "r w3", width: "4rem", sort: e => e.connections, text: e => count(e.connections) },
-  { title: "Streams", className: "r", width: "4.8rem", sort: e => e.streams, text: e => count(e.streams) },
+  { title: "Streams", className: "r", width: "4.6rem", sort: e => e.streams, text: e => count(e.streams) },
   { title: "Calls", className: "r", width: "4.4rem", sort: e => e.calls_total, text: e => count(e.calls_total) },
   { title: "Failed", className: "r w3", width: "4rem", sort: e => e.failures_total, text: e => count(e.failures_total) },
 ], {
