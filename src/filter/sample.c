@@ -5,6 +5,7 @@
 #include "call/match.h"
 #include "call/stall.h"
 #include "filter/sample_cut.h"
+#include "filter/sample_metadata.h"
 #include "filter/sample_ring.h"
 #include "shared/sink.h"
 
@@ -22,7 +23,7 @@ struct sampler {
 	struct strmap routes; /* by name: struct route_turns */
 	struct sample_ring ring;
 	uint64_t taking_bytes; /* beginnings of messages under way; at most ring.cap */
-	struct buf record;
+	struct buf record, metadata;
 };
 
 /* A chosen message that is under way. */
@@ -41,8 +42,7 @@ struct lane {
 
 struct sampled {
 	struct route_turns *turns; /* NULL: no memory */
-	struct sample_text metadata;
-	bool metadata_cut;
+	struct sample_metadata metadata;
 	bool whole; /* by header: every message */
 	uint8_t wire;
 	struct lane lanes[2];
@@ -61,56 +61,6 @@ static void count_taken(struct call *c, enum lane_id id)
 {
 	const char *labels[] = {c->route->name, lane_direction(id)};
 	series_add(metrics_series(c->env->metrics, GROUP_SAMPLE, labels), M_SAMPLES, 1);
-}
-
-/* ---- metadata ---- */
-
-static bool is_named(const struct field *f, const char *name)
-{
-	return f->name_len == strlen(name) && !memcmp(f->name, name, f->name_len);
-}
-
-/* Fields that came as never to be indexed are secrets (RFC 7541 section 7.1.3). */
-static bool is_secret(const struct config_sampling *config, const struct field *f)
-{
-	static const char *const always[] = {
-		"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"};
-	bool found = f->flags & FIELD_NEVER_INDEX;
-	for (size_t i = 0; !found && i < sizeof always / sizeof *always; i++)
-		found = is_named(f, always[i]);
-	for (uint32_t i = 0; !found && i < config->redact_count; i++)
-		found = is_named(f, config->redact[i]);
-	return found;
-}
-
-/* Pseudo-headers are left out: a path may hold secrets, and service and method stand elsewhere. */
-static void keep_metadata(struct call *c, struct sampled *s)
-{
-	struct buf *scratch = &c->env->sampler->record;
-	buf_clear(scratch);
-	for (uint32_t i = 0; i < c->head->count; i++) {
-		const struct field *f = &c->head->list[i];
-		struct sample_field kept = {{f->name, f->name_len}, {f->value, f->value_len}};
-		size_t before = scratch->len;
-		if (f->name_len == 0 || f->name[0] == ':')
-			continue;
-		if (is_secret(&c->config->sampling, f))
-			kept.value = (struct sample_text){NULL, 0};
-		if (kept.name.len + kept.value.len <= SAMPLE_METADATA_BYTES)
-			sample_field_encode(scratch, &kept);
-		else
-			s->metadata_cut = true;
-		if (scratch->len > SAMPLE_METADATA_BYTES) {
-			scratch->len = before;
-			s->metadata_cut = true;
-		}
-	}
-	if (!scratch->len && !scratch->failed)
-		return;
-	s->metadata.at =
-		scratch->failed ? NULL : arena_dup(&c->arena, scratch->bytes, scratch->len);
-	s->metadata.len = s->metadata.at ? scratch->len : 0;
-	s->metadata_cut |= !s->metadata.at; /* no memory */
 }
 
 /* ---- taking ---- */
@@ -163,6 +113,7 @@ static struct sample_text at_most(const char *text, size_t most)
 static struct sample describe(
 	const struct call *c, const struct sampled *s, enum lane_id id, const struct taking *t)
 {
+	const struct buf *metadata = &c->env->sampler->metadata;
 	return (struct sample){
 		.time_ns = c->env->wall_ns,
 		.worker = c->env->index,
@@ -177,8 +128,8 @@ static struct sample describe(
 		.size = t->size,
 		.compressed = t->compressed,
 		.payload = {t->bytes, t->len},
-		.metadata = s->metadata,
-		.metadata_cut = s->metadata_cut,
+		.metadata = {metadata->bytes, metadata->len},
+		.metadata_cut = s->metadata.cut || metadata->failed,
 	};
 }
 
@@ -228,6 +179,7 @@ static void let_go(struct call *c, struct lane *l)
 static void give_taken(struct call *c, struct sampled *s, enum lane_id id, bool cut)
 {
 	struct lane *l = &s->lanes[id];
+	sample_metadata_encode(&s->metadata, &c->env->sampler->metadata);
 	struct sample sample = describe(c, s, id, l->taking);
 	sample.cut = cut;
 	give(c, &sample);
@@ -275,7 +227,7 @@ static int on_open(struct call *c, void *state)
 		sample_cut_init(
 			&s->lanes[LANE_REQUEST].cut, (enum grpc_wire)s->wire, is_encoded(c->head));
 	s->turns = turns_of(c->env->sampler, c->route->name);
-	keep_metadata(c, s);
+	sample_metadata_keep(&s->metadata, c);
 	return 0;
 }
 
@@ -389,6 +341,7 @@ int sampler_install(struct call_env *env, const struct config *config)
 	strmap_init(&s->routes);
 	sample_ring_init(&s->ring, (size_t)config->sampling.ring_bytes);
 	buf_init(&s->record);
+	buf_init(&s->metadata);
 	return 0;
 }
 
@@ -407,6 +360,7 @@ void sampler_destroy(struct call_env *env)
 	strmap_fini(&s->routes);
 	sample_ring_fini(&s->ring);
 	buf_fini(&s->record);
+	buf_fini(&s->metadata);
 	mem_free(s);
 	env->sampler = NULL;
 }

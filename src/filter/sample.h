@@ -18,7 +18,7 @@
 #define WEIR_FILTER_SAMPLE_H
 #include "call/call.h"
 
-#define SAMPLE_METADATA_BYTES 4096u /* of a request, encoded; the rest is left out and said so */
+#define SAMPLE_METADATA_BYTES 4096u /* of a request; what does not fit is left out and said so */
 #define SAMPLE_NAME_BYTES     255u  /* of a service or method */
 
 struct sampler;

@@ -39,11 +39,29 @@ static bool take_payload(
 	return is_message;
 }
 
+/* A whole message, which the walker need not see. */
+static inline bool take_whole(const struct grpc_walker *w, const uint8_t **at, const uint8_t *end,
+	struct sample_part *out)
+{
+	size_t len = (size_t)(end - *at);
+	uint32_t size;
+	if (!grpc_walk_prefix(w, *at, len, &size) || size > len - GRPC_PREFIX_BYTES)
+		return false;
+	out->begins = out->ends = true;
+	out->compressed = **at & COMPRESSED;
+	out->at = *at + GRPC_PREFIX_BYTES;
+	out->size = out->len = size;
+	*at = out->at + size;
+	return true;
+}
+
 static bool next_binary(
 	struct grpc_walker *w, const uint8_t **at, const uint8_t *end, struct sample_part *out)
 {
 	while (*at < end) {
 		bool begins = false;
+		if (take_whole(w, at, end, out))
+			return true;
 		if (w->have < GRPC_PREFIX_BYTES) {
 			begins = take_prefix(w, at, end, out);
 			if (begins && (out->ends || *at == end)) {
