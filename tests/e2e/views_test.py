@@ -364,6 +364,7 @@ def a_draining_connection_is_shown_with_the_round_trip_of_its_goaway():
         check(eventually(drained, "the drain's round trip") > 0)
         wire.data(1, raw.message(b"x"), end=True)
         wire.collect(1)
+        check_eq(weir.wait(), 0, "exit code after the drain")
 
 
 # ---- clusters and routes
