@@ -57,6 +57,13 @@ void loop_del(struct loop *l, struct watch *w)
 	w->fd = -1; /* loop_poll passes over it */
 }
 
+void loop_close(struct loop *l, struct watch *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
 void loop_again(struct loop *l)
 {
 	l->again = true;

@@ -44,6 +44,8 @@ int loop_add_listener(struct loop *l, struct watch *w, int fd) MUST_USE;
 int loop_add_level(struct loop *l, struct watch *w, int fd) MUST_USE;
 /* Forgets the watch (not closing fd); events already polled for it are not delivered. */
 void loop_del(struct loop *l, struct watch *w);
+/* The same with a descriptor that is closed, which takes it off epoll without a word. */
+void loop_close(struct loop *l, struct watch *w);
 void loop_again(struct loop *l);
 /* Polls, at most max_wait_ms (-1: as long as no timer is due), and reads the clocks. */
 void loop_wait(struct loop *l, int max_wait_ms);

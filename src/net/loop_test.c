@@ -1,7 +1,10 @@
 #include "net/loop.h"
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "net/sock.h"
@@ -110,8 +113,31 @@ TEST(sockets_connect_accept_and_say_their_addresses)
 	CHECK_EQ(sock_local_text(c, local, sizeof(local)), 0);
 	CHECK_STR(peer, local);
 	CHECK(!strncmp(peer, "127.0.0.1:", 10));
+	int on = 0, low = 0; /* from the listening socket */
+	len = sizeof(on);
+	CHECK(getsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, &len) == 0 && on);
+	CHECK(getsockopt(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, &len) == 0);
+	CHECK_EQ(low, SOCK_NOTSENT_LOWAT_BYTES);
 	CHECK_EQ(sock_error(c), 0);
 	close(s), close(c), close(l);
+}
+
+TEST(every_ipv4_address_is_written_as_the_c_library_would)
+{
+	static const char *const texts[] = {
+		"0.0.0.0", "255.255.255.255", "10.0.200.9", "1.23.45.99"};
+	for (unsigned i = 0; i < 4; i++) {
+		struct sockaddr_in sa = {
+			.sin_family = AF_INET, .sin_port = htons((uint16_t)(i * 21845))};
+		char text[SOCK_TEXT_MAX], want[SOCK_TEXT_MAX];
+		REQUIRE(inet_pton(AF_INET, texts[i], &sa.sin_addr) == 1);
+		snprintf(want, sizeof(want), "%s:%u", texts[i], i * 21845);
+		sock_text((struct sockaddr *)&sa, text, sizeof(text));
+		CHECK_STR(text, want);
+		sock_text((struct sockaddr *)&sa, text, 6); /* cut, with its NUL */
+		want[5] = '\0';
+		CHECK_STR(text, want);
+	}
 }
 
 TEST(an_ipv6_address_is_written_in_brackets)

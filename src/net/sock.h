@@ -12,7 +12,7 @@
 #define SOCK_TEXT_MAX            64
 
 int sock_listen(const struct sockaddr *sa, socklen_t sa_len, int backlog) MUST_USE;
-/* An accepted socket's options are set; the peer's address in text goes to `peer` when it is not
+/* An accepted socket has the listening one's options; the peer's address in text goes to `peer` when it is not
  * NULL. */
 int sock_accept(int listen_fd, char *peer, size_t peer_cap) MUST_USE;
 /* Begins to connect: completion shows as writability, then sock_error. */
@@ -20,7 +20,6 @@ int sock_connect(const struct sockaddr *sa, socklen_t sa_len) MUST_USE;
 int sock_error(int fd);                                           /* SO_ERROR: 0 or an errno */
 void sock_text(const struct sockaddr *sa, char *out, size_t cap); /* "127.0.0.1:80", "[::1]:80" */
 int sock_local_text(int fd, char *out, size_t cap) MUST_USE;
-int sock_peer_text(int fd, char *out, size_t cap) MUST_USE;
 /* Closes with RST instead of FIN. */
 void sock_abort_on_close(int fd);
 #endif

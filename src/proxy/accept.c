@@ -1,6 +1,7 @@
 #include "proxy/accept.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/assert.h"
@@ -40,6 +41,7 @@ struct handover {
 	struct letter letter;
 	struct listener *listener;
 	int fd;
+	char peer[SOCK_TEXT_MAX];
 };
 
 struct worker_listener *accept_find(struct worker *w, const struct listener *l)
@@ -59,9 +61,9 @@ static void connections_add(struct worker *w, const struct listener *l, int64_t 
 		atomic_fetch_add_explicit(&w->cell->connections, (uint64_t)n, memory_order_relaxed);
 }
 
-static void begin_front(struct worker *w, struct worker_listener *wl, int fd)
+static void begin_front(struct worker *w, struct worker_listener *wl, int fd, const char *peer)
 {
-	if (front_create(w, wl, fd) != 0) {
+	if (front_create(w, wl, fd, peer) != 0) {
 		connections_add(w, wl->listener, -1);
 		series_add(wl->series, M_CONNECTIONS_REFUSED, 1);
 	}
@@ -73,7 +75,7 @@ static void open_handover(struct letter *l, void *owner)
 	struct worker *w = owner;
 	struct worker_listener *wl = accept_find(w, h->listener);
 	if (wl && !w->draining) {
-		begin_front(w, wl, h->fd);
+		begin_front(w, wl, h->fd, h->peer);
 	} else {
 		close(h->fd);
 		connections_add(w, h->listener, -1);
@@ -98,7 +100,7 @@ static struct worker *least_loaded(struct worker *w)
 	return best;
 }
 
-static void place(struct worker *w, struct worker_listener *wl, int fd)
+static void place(struct worker *w, struct worker_listener *wl, int fd, const char *peer)
 {
 	struct worker *to = wl->listener->admin ? w : least_loaded(w);
 	/* Counted before it arrives, so that a burst of accepts spreads. */
@@ -109,11 +111,12 @@ static void place(struct worker *w, struct worker_listener *wl, int fd)
 			connections_add(to, wl->listener, -1);
 			connections_add(w, wl->listener, 1);
 		}
-		begin_front(w, wl, fd);
+		begin_front(w, wl, fd, peer);
 		return;
 	}
 	*h = (struct handover){
 		.letter.open = open_handover, .listener = listener_ref(wl->listener), .fd = fd};
+	memcpy(h->peer, peer, strlen(peer) + 1);
 	worker_post(to, &h->letter);
 }
 
@@ -143,7 +146,8 @@ static void on_acceptable(struct watch *watch, uint32_t events)
 	struct worker *w = wl->worker;
 	uint32_t most = w->current->base.config->limits.connections;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		int fd = sock_accept(wl->listener->fd, NULL, 0);
+		char peer[SOCK_TEXT_MAX];
+		int fd = sock_accept(wl->listener->fd, peer, sizeof(peer));
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
 			turn_away(w, wl);
 			return;
@@ -155,7 +159,7 @@ static void on_acceptable(struct watch *watch, uint32_t events)
 			series_add(wl->series, M_CONNECTIONS_REFUSED, 1);
 			continue;
 		}
-		place(w, wl, fd);
+		place(w, wl, fd, peer);
 	}
 }
 

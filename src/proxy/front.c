@@ -357,7 +357,7 @@ static const struct h2io_ops front_ops = {
 	.destroy = on_destroy,
 };
 
-int front_create(struct worker *w, struct worker_listener *wl, int fd)
+int front_create(struct worker *w, struct worker_listener *wl, int fd, const char *peer)
 {
 	struct front *f = mem_zalloc(sizeof(*f));
 	if (!f) {
@@ -369,8 +369,7 @@ int front_create(struct worker *w, struct worker_listener *wl, int fd)
 		return ERR_SYS;
 	}
 	f->listener = wl;
-	if (sock_peer_text(fd, f->peer, sizeof(f->peer)) != 0)
-		f->peer[0] = '\0'; /* gone already */
+	memcpy(f->peer, peer, strnlen(peer, sizeof(f->peer) - 1));
 	wl->fronts++;
 	list_init(&f->calls);
 	h2io_count_open(&f->io);

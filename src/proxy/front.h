@@ -29,7 +29,7 @@ struct front {
 
 /* Takes fd. The connection is counted in the worker's cell already; on failure it is not uncounted.
  */
-int front_create(struct worker *w, struct worker_listener *wl, int fd) MUST_USE;
+int front_create(struct worker *w, struct worker_listener *wl, int fd, const char *peer) MUST_USE;
 void front_drain(struct h2io *io);    /* GOAWAY in two phases; closes when its last call ends */
 void front_shutdown(struct h2io *io); /* every call ends UNAVAILABLE, then the connection */
 /* Visits every call of this worker; `visit` changes nothing of any list. */

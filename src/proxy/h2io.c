@@ -99,9 +99,7 @@ void h2io_close(struct h2io *io, enum close_reason reason)
 		io->reason = reason;
 	wheel_cancel(&w->loop.wheel, &io->timer);
 	io->ops->lost(io);
-	int fd = io->watch.fd;
-	loop_del(&w->loop, &io->watch);
-	close(fd);
+	loop_close(&w->loop, &io->watch);
 	list_remove(&io->dirty);
 	list_remove(&io->again);
 	walk_gone(w, &io->all);
