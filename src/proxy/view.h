@@ -23,8 +23,8 @@
 #include "proxy/gather.h"
 #include "proxy/walk.h"
 
-#define VIEW_TEXT_MAX        512u /* a path may be much longer */
-#define VIEW_VISITS_PER_TURN 4096u
+#define VIEW_TEXT_MAX        512u  /* a path may be much longer */
+#define VIEW_VISITS_PER_TURN 2048u /* about a millisecond */
 #define VIEW_ROWS_MAX        10000u
 #define VIEW_ROWS_DEFAULT    100u
 
