@@ -65,6 +65,7 @@ static inline struct slab *take(struct slab_pool *pool, struct slab_list *l, uin
 	if (LIKELY(slab)) {
 		l->first = slab->next;
 		l->count--;
+		__builtin_prefetch(l->first); /* the next to be taken has been long away */
 		slab->next = NULL;
 		slab->refs = 1;
 	} else {

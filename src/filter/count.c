@@ -165,11 +165,22 @@ static bool count_messages(
 	struct grpc_walker *w = &s->walk[lane];
 	const uint8_t *at = data->at, *end = at + data->len;
 	uint64_t limit = c->config->limits.message_bytes, messages = 0;
+	uint64_t alike = 0, sum = 0; /* messages since the size's bucket changed, and their bytes */
 	uint32_t size = 0;
+	unsigned bucket = 0;
 	while (at < end && size <= limit && grpc_walk(w, &at, end, &size)) {
 		messages++;
-		series_observe_bytes(s->series, lane_metrics[lane].size, size);
+		unsigned b = metrics_bytes_bucket(size);
+		if (b != bucket) {
+			series_observe_bytes_of(
+				s->series, lane_metrics[lane].size, bucket, alike, sum);
+			alike = sum = 0;
+			bucket = b;
+		}
+		alike++;
+		sum += size;
 	}
+	series_observe_bytes_of(s->series, lane_metrics[lane].size, bucket, alike, sum);
 	series_add(s->series, lane_metrics[lane].messages, messages);
 	timing_passed(c, lane, messages, 0);
 	if (size <= limit)

@@ -176,6 +176,18 @@ static inline void series_observe_bytes(struct series *s, enum metric m, uint32_
 		sum, atomic_load_explicit(sum, memory_order_relaxed) + bytes, memory_order_relaxed);
 }
 
+/* The same for n messages at once, of `sum` bytes in all and all in one bucket. */
+static inline void series_observe_bytes_of(
+	struct series *s, enum metric m, unsigned bucket, uint64_t n, uint64_t sum_bytes)
+{
+	_Atomic uint64_t *v = &s->v[metric_slot[m]];
+	_Atomic uint64_t *to = &v[bucket], *sum = &v[METRICS_BYTES_BOUNDS + 1];
+	atomic_store_explicit(
+		to, atomic_load_explicit(to, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + sum_bytes,
+		memory_order_relaxed);
+}
+
 /* Values without a label set, on no page: for what may never get one. A block of series_bytes()
  * zeroed bytes with .group set takes series_add and series_observe; series_merge adds all its
  * values to a series of the same group. */
