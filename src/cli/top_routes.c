@@ -158,7 +158,7 @@ bool top_routes_fill(struct table *t, struct top_page *p)
 	uint32_t count;
 	struct group *groups = group_rows(p, &count);
 	bool done = groups || !p->count;
-	for (uint32_t i = 0; done && i < count; i++)
+	for (uint32_t i = 0; groups && done && i < count; i++)
 		done = add_group(t, &groups[i], p->has_rates) || t->left_out > 0;
 	t->has_rates = p->has_rates;
 	mem_free(groups);

@@ -203,7 +203,7 @@ static void next_sort(struct top_ui *ui)
 {
 	struct top_ui_table *t = top_ui_table(ui);
 	const struct top_view *v = &top_views[ui->view];
-	t->sort = (t->sort + 1) % sort_count(v);
+	t->sort = t->sort + 1 < sort_count(v) ? t->sort + 1 : 0;
 	t->reverse = false;
 	t->at = t->first = 0; /* whoever asks for the oldest wants to see it */
 	t->key[0] = '\0';

@@ -335,6 +335,39 @@ TEST(enter_on_a_route_or_method_shows_its_streams)
 	finish(&a);
 }
 
+TEST(enter_opens_a_connection_field_by_field)
+{
+	static const char page[] = "{\"connections\":[{\"id\":\"0-7\",\"side\":\"upstream\","
+				   "\"waits\":\"socket\",\"fd\":12,\"ping_ms\":0.25,\"x\":{\"y\":"
+				   "true,\"z\":null}}]}";
+	static struct at a;
+	begin(&a, TOP_CONNECTIONS, page);
+	press(&a, KEY_ENTER);
+	CHECK_STR(wanted(&a), "/connections?id=0-7");
+	CHECK(strstr(a.frame, "\nside                          upstream\n"));
+	CHECK(strstr(a.frame, "\nfd                            12\n"));
+	CHECK(strstr(a.frame, "\nping_ms                       0.250\n"));
+	CHECK(strstr(a.frame, "\n  y                           yes\n"));
+	CHECK(strstr(a.frame, "\n  z                           -\n"));
+	finish(&a);
+}
+
+TEST(enter_on_a_cluster_or_endpoint_shows_the_clusters_streams)
+{
+	static const char page[] = "{\"clusters\":[{\"name\":\"up\",\"endpoints\":[{\"address\":"
+				   "\"127.0.0.1:1\",\"state\":\"down\"}]}]}";
+	for (int row = 0; row < 2; row++) {
+		static struct at a;
+		begin(&a, TOP_CLUSTERS, page);
+		if (row)
+			press(&a, 'j');
+		press(&a, KEY_ENTER);
+		CHECK_EQ(a.ui.view, TOP_STREAMS);
+		CHECK_STR(wanted(&a), "/streams?sort=oldest&limit=500&cluster=up");
+		finish(&a);
+	}
+}
+
 TEST(q_and_esc_go_back_and_at_last_quit)
 {
 	static struct at a;
