@@ -148,8 +148,9 @@ class Browser:
 
     def open(self, url):
         self.origin = "/".join(url.split("/")[:3]) + "/"
+        self.run("window.before = true")
         self.send("Page.navigate", url=url)
-        self.eventually("document.readyState == 'complete'")
+        self.eventually("!window.before && document.readyState == 'complete'")
 
     def resize(self, width, height):
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=self.scale,
