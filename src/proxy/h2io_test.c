@@ -1,0 +1,144 @@
+/* h2io_test.c - PINGs of one connection, on a clock of the test's own; the rest of h2io is tested
+ * by the whole program in tests/e2e. */
+#include "proxy/h2io.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proxy/worker.h"
+#include "tap.h"
+
+static struct worker w;
+static struct h2io io;
+static struct h2_books books;
+static struct slab_pool *slabs;
+
+static void begin(void)
+{
+	struct h2_options o = h2_options_default(H2_SERVER);
+	memset(&w, 0, sizeof w);
+	memset(&io, 0, sizeof io);
+	memset(&books, 0, sizeof books);
+	slabs = slab_pool_create(4);
+	w.loop.now_ns = 1000 * NS_PER_SEC;
+	io.worker = &w;
+	list_init(&io.dirty);
+	io.h2 = h2_conn_create(H2_SERVER, &o, slabs, &books);
+}
+
+static void end(void)
+{
+	h2_conn_destroy(io.h2);
+	slab_pool_destroy(slabs);
+}
+
+/* Bytes that wait to be written; they are taken. */
+static size_t written(void)
+{
+	struct iovec iov[16];
+	size_t sum = 0;
+	for (int n; (n = h2_conn_output(io.h2, iov, 16)) > 0;) {
+		size_t bytes = 0;
+		for (int i = 0; i < n; i++)
+			bytes += iov[i].iov_len;
+		h2_conn_written(io.h2, bytes);
+		sum += bytes;
+	}
+	return sum;
+}
+
+#define PING_BYTES 17 /* RFC 9113 6.7 */
+
+static uint64_t opaque_sent(void)
+{
+	struct iovec iov[16];
+	uint64_t opaque = 0;
+	int n = h2_conn_output(io.h2, iov, 16);
+	const uint8_t *at = n == 1 && iov[0].iov_len == PING_BYTES ? iov[0].iov_base : NULL;
+	for (int i = 0; at && i < 8; i++)
+		opaque = opaque << 8 | at[9 + i];
+	written();
+	return opaque;
+}
+
+TEST(a_ping_is_measured_from_its_turn_to_that_of_its_answer)
+{
+	begin();
+	written();
+	CHECK_EQ(io.ping_ns, 0);
+	h2io_ping(&io);
+	uint64_t opaque = opaque_sent();
+	CHECK(opaque != 0);
+	w.loop.now_ns += 7 * NS_PER_MS;
+	h2io_ping_answered(&io, opaque + 1); /* not ours */
+	CHECK_EQ(io.ping_ns, 0);
+	h2io_ping_answered(&io, opaque);
+	CHECK_EQ(io.ping_ns, 7 * NS_PER_MS);
+	CHECK(!io.pinging);
+	w.loop.now_ns += NS_PER_MS;
+	h2io_ping_answered(&io, opaque); /* nobody asked again */
+	CHECK_EQ(io.ping_ns, 7 * NS_PER_MS);
+	end();
+}
+
+TEST(pings_are_ten_seconds_apart_and_one_that_is_not_answered_is_the_last)
+{
+	begin();
+	written();
+	h2io_ping(&io);
+	uint64_t opaque = opaque_sent();
+	h2io_ping_answered(&io, opaque);
+	w.loop.now_ns += H2IO_PING_EVERY_NS - 1;
+	h2io_ping(&io);
+	CHECK_EQ(written(), 0);
+	w.loop.now_ns += 1;
+	h2io_ping(&io);
+	CHECK_EQ(written(), PING_BYTES);
+	for (int i = 0; i < 10; i++) {
+		w.loop.now_ns += H2IO_PING_EVERY_NS;
+		h2io_ping(&io);
+	}
+	CHECK_EQ(written(), 0);
+	end();
+}
+
+TEST(a_drains_ping_is_measured_unless_another_is_under_way)
+{
+	begin();
+	written();
+	h2io_drain_pinged(&io);
+	h2io_ping(&io); /* not beside it */
+	CHECK_EQ(written(), 0);
+	w.loop.now_ns += 3 * NS_PER_MS;
+	h2io_drain_answered(&io);
+	CHECK_EQ(io.ping_ns, 3 * NS_PER_MS);
+	w.loop.now_ns += H2IO_PING_EVERY_NS;
+	h2io_ping(&io);
+	uint64_t opaque = opaque_sent();
+	h2io_drain_pinged(&io);
+	w.loop.now_ns += 5 * NS_PER_MS;
+	h2io_drain_answered(&io);
+	CHECK_EQ(io.ping_ns, 3 * NS_PER_MS);
+	h2io_ping_answered(&io, opaque);
+	CHECK_EQ(io.ping_ns, 5 * NS_PER_MS);
+	end();
+}
+
+TEST(a_connection_that_ends_or_is_not_http2_gets_no_ping)
+{
+	begin();
+	written();
+	io.finishing = true;
+	h2io_ping(&io);
+	io.finishing = false;
+	io.dead = true;
+	h2io_ping(&io);
+	CHECK_EQ(written(), 0);
+	struct h2_conn *h2 = io.h2;
+	io.dead = false;
+	io.h2 = NULL;
+	h2io_ping(&io);
+	CHECK(!io.pinging);
+	io.h2 = h2;
+	end();
+}
+
+TAP_MAIN()
