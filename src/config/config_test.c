@@ -155,7 +155,7 @@ TEST(samples_are_taken_and_put_where_the_file_says)
 TEST(an_access_log_is_off_unless_asked_for_and_its_parts_have_defaults)
 {
 #define BASE                                                                                       \
-	"listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"                                  \
+	"listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"                                   \
 	"clusters: [{name: chat, endpoints: []}]\n"
 	struct config *c = parse(BASE "routes: [{name: all, cluster: chat}]\n");
 	REQUIRE(c);

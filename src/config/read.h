@@ -100,8 +100,8 @@ struct choice {
 	const char *expects;
 	const char *names[4]; /* ended by NULL */
 };
-void read_choice(struct reader *r, const struct where *w, const struct node *n,
-	const struct key *k, const struct choice *choice, uint8_t *bit);
+void read_choice(struct reader *r, const struct where *w, const struct node *n, const struct key *k,
+	const struct choice *choice, uint8_t *bit);
 /* A list of such words, each once, as a set; `item` calls read_choice. */
 uint8_t read_choices(struct reader *r, const struct where *w, const struct node *n,
 	const struct key *k, item_fn *item);
