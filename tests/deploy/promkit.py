@@ -220,7 +220,8 @@ class RuleTest:
 
 @contextlib.contextmanager
 def rules_of(series, step=1, every=None):
-    """`step`: minutes between the values, and between evaluations where `every` is not given (5 at most: groups see
+    """Groups are evaluated in any order, so an alert may come an evaluation later than its values: ask with a margin.
+    `step`: minutes between the values, and between evaluations where `every` is not given (5 at most: groups see
     each other's values of the evaluation before)."""
     t = RuleTest(series, step, every)
     yield t

@@ -183,9 +183,9 @@ def a_rate_over_the_threshold_fires_and_a_route_can_have_a_threshold_of_its_own(
             own % "bulk": gauge((31, 200_000)), own % "small": gauge((31, 5))}
     with rules_of(busy) as t:
         t.is_quiet(9, "WeirMessageRateHigh")
-        t.ask(15, 'count by (rt_route) (ALERTS{alertname="WeirMessageRateHigh",alertstate="firing",rt_route="chat"})',
+        t.ask(18, 'count by (rt_route) (ALERTS{alertname="WeirMessageRateHigh",alertstate="firing",rt_route="chat"})',
               rt_route="chat")
-        t.ask(15, 'count by (rt_route) (ALERTS{alertname="WeirMessageRateHigh",alertstate="firing",rt_route="small"})',
+        t.ask(18, 'count by (rt_route) (ALERTS{alertname="WeirMessageRateHigh",alertstate="firing",rt_route="small"})',
               rt_route="small")
         t.is_quiet(29, "WeirMessageRateHigh", rt_route="bulk")
         t.is_quiet(29, "WeirMessageRateHigh", rt_route="calm")
@@ -204,7 +204,7 @@ def hung(state, *parts, cluster="up"):
 def hung_streams_fire_and_those_that_recover_do_not(state, alert):
     with rules_of({**hung(state, (10, 0), (20, 3)), **hung(state, (30, 0), cluster="calm")}) as t:
         t.is_quiet(10, alert)
-        t.fires(16, alert, rt_route="chat", cluster="up", state=state, severity="warning")
+        t.fires(18, alert, rt_route="chat", cluster="up", state=state, severity="warning")
     with rules_of(hung(state, *[(1, 4), (2, 0)] * 10)) as t:
         t.never(alert)
     other = {"silent": "stalled", "stalled": "silent"}[state]
@@ -235,7 +235,7 @@ def streams_that_spend_their_time_waiting_fire_with_the_cause():
     with rules_of(stalls((40, 240))) as t:  # 4 of 10 streams, always
         t.value(20, "route_cluster:weir_stream_stalled_seconds:rate5m", 4)
         t.is_quiet(14, "WeirStallTimeHigh")
-        t.fires(20, "WeirStallTimeHigh", rt_route="chat", cluster="up", direction="received",
+        t.fires(23, "WeirStallTimeHigh", rt_route="chat", cluster="up", direction="received",
                 cause="peer_stream_window", severity="warning")
     for quiet in (stalls((40, 60)), stalls((40, 30), active=1), stalls((9, 300), (30, 0)), stalls((40, 0), active=0)):
         with rules_of(quiet) as t:
@@ -332,7 +332,7 @@ def a_budget_that_burns_fast_fires_critical_within_the_hour():
 @test
 def all_streams_of_a_route_cut_at_once_fire():
     with rules_of(ends(counter((60, 10), (30, 0)), counter((60, 0), (1, 500), (29, 0)))) as t:
-        t.ask(64, f'count by (severity) (ALERTS{{alertname="{FAST}",alertstate="firing",window="1h"}})',
+        t.ask(65, f'count by (severity) (ALERTS{{alertname="{FAST}",alertstate="firing",window="1h"}})',
               severity="critical")
 
 
