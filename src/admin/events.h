@@ -14,8 +14,8 @@
  * EVENTS_QUIET_NS. events_end says `end` to all of them, and why.
  *
  * Owner: admin. Threads: control only. Errors: events_open's status; without memory a snapshot is
- * skipped. Limits: limits.admin_event_streams; EVENTS_STREAMS_MAX rows of streams; one round of
- * questions at a time. */
+ * skipped. Limits: limits.admin_event_streams; EVENTS_ROWS_MAX rows of streams, so about 1 MB that
+ * each client holds at most; one round of questions at a time. */
 #ifndef WEIR_ADMIN_EVENTS_H
 #define WEIR_ADMIN_EVENTS_H
 #include "admin/admin.h"
