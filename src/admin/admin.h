@@ -19,7 +19,8 @@
  * rows; the call may end meanwhile. Pages leave in pieces, as the front's credit comes back.
  * Content of requests is ignored.
  *
- * Pages that their clients do not read are held up to limits.admin_bytes; then further ones get 503.
+ * Pages that their clients do not read are held up to limits.admin_bytes; then further ones get
+ * 503.
  *
  * Owner: main. Threads: control only. Errors: without memory a call ends in 503. */
 #ifndef WEIR_ADMIN_ADMIN_H

@@ -32,7 +32,8 @@ TEST(jsonw_puts_commas_and_brackets_where_they_belong)
 	jsonw_text(&j, "ee", "no more", 2);
 	jsonw_str(&j, "e", NULL);
 	jsonw_end(&j);
-	CHECK_STR(page.bytes, "{\"a\":1,\"b\":[{},[-2,true,false,null]],\"c\":\"d\",\"ee\":\"no\",\"e\":null}");
+	CHECK_STR(page.bytes,
+		"{\"a\":1,\"b\":[{},[-2,true,false,null]],\"c\":\"d\",\"ee\":\"no\",\"e\":null}");
 	CHECK_EQ(j.depth, 0);
 	begin();
 }

@@ -20,7 +20,7 @@ void timing_admitted(struct call *c, enum lane_id lane, uint32_t bytes);
 
 /* Rates: the owner of the env shifts its tick_ns about once a second, and tells each call. */
 void timing_tick(struct call *c);
-/* Messages a second, both lanes, in thousandths: over the last one to two seconds; of a younger call
- * as if it were a second old, so that a burst is no rate. */
+/* Messages a second, both lanes, in thousandths: over the last one to two seconds; of a younger
+ * call as if it were a second old, so that a burst is no rate. */
 uint64_t timing_rate_milli(const struct call *c);
 #endif
