@@ -7,7 +7,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import tempfile
 import threading
 import kit
 from calls import Channel
@@ -20,17 +22,16 @@ from raw import Upstream, Wire
 class Terminal:
     """A shell in a terminal of its own, in a tmux server of its own."""
 
-    def __init__(self, columns=80, lines=24, term="screen-256color", **env):
+    def __init__(self, columns=80, lines=24):
         if not shutil.which("tmux"):
             skip("tmux is not installed")
-        self.socket = f"weir-top-{os.getpid()}-{id(self)}"
-        self.env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8",
-                    "TMUX_TMPDIR": os.environ.get("TMPDIR", "/tmp"), **env}
+        self.dir = tempfile.mkdtemp(prefix="weir-tmux-")  # its socket outlives a server
+        self.env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(lines),
-                  "-s", "t", f"exec env TERM={term} 'PS1=shell$ ' bash --norc --noprofile")
+                  "-s", "t", "exec env TERM=screen-256color 'PS1=shell$ ' bash --norc --noprofile")
 
     def tmux(self, *argv):
-        p = subprocess.run(["tmux", "-u", "-L", self.socket, *argv], env=self.env, text=True,
+        p = subprocess.run(["tmux", "-u", "-S", os.path.join(self.dir, "socket"), *argv], env=self.env, text=True,
                            stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
         check_eq(p.returncode, 0, f"tmux {' '.join(argv)}: {p.stderr}\nexit status")
         return p.stdout
@@ -39,7 +40,7 @@ class Terminal:
         try:
             self.sees(r"^shell\$$")
         except BaseException:
-            self.tmux("kill-server")
+            self.end()
             raise
         return self
 
@@ -47,7 +48,11 @@ class Terminal:
         if kind:
             with contextlib.suppress(AssertionError):
                 print("--- the screen:\n" + self.screen())
+        self.end()
+
+    def end(self):
         self.tmux("kill-server")
+        shutil.rmtree(self.dir)
 
     def screen(self):
         return self.tmux("capture-pane", "-p", "-t", "t")
@@ -353,6 +358,22 @@ def a_weir_that_goes_away_is_told_of_and_shown_again_when_it_is_back():
                 t.sees("Connection refused")
             t.keys("q")
             t.sees(r"^shell\$$")
+
+
+@test
+def an_admin_address_that_does_not_answer_is_told_of_and_holds_up_no_key():
+    with socket.socket() as silent, Terminal() as t:
+        silent.bind(("127.0.0.1", kit.free_port()))
+        silent.listen()
+        t.top("127.0.0.1:%d" % silent.getsockname()[1], "streams")
+        t.sees("^waiting for an answer")
+        t.keys("?")
+        t.sees("^Tab, 1 to 4")
+        t.keys("x", "+")
+        t.sees(" every 2s, oldest")
+        t.sees("no answer in 2000 ms")
+        t.keys("q")
+        t.sees(r"^shell\$$")
 
 
 @test
