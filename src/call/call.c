@@ -11,7 +11,7 @@
 
 /* A call and the arena for its strings and filter states are one block. */
 #define CALL_BLOCK_BYTES (sizeof(struct call) + CALL_FIRST_BYTES)
-#define CALL_FIRST_BYTES 240u /* a known head, the count filter and an attempt need no more */
+#define CALL_FIRST_BYTES 184u /* a known head, the count filter and an attempt need no more */
 #define CALL_ARENA_CHUNK 512u
 #define CALL_CACHE_MAX   256u
 #define H2_NO_ERROR_CODE 0u

@@ -63,7 +63,6 @@ struct call_lane {
 	uint64_t admitted_bytes;  /* of those, on the wire */
 	uint64_t message_ns;      /* the last message ended */
 	uint64_t last_ns;         /* content or a message passed; 0 = never */
-	uint64_t stalled_ns;      /* the present stall began */
 	uint64_t charged_ns;      /* up to here the present stall is charged */
 	struct lane_mark marks[LANE_MARKS];
 	uint8_t mark_count;
@@ -191,6 +190,14 @@ struct call {
 	bool is_grpc;    /* content-type application/grpc*: errors are trailers with grpc-status */
 	bool is_head;    /* HEAD: the answer has no content */
 	bool unfiltered; /* set before call_open: Weir's own pages pass no filters */
+	uint8_t hung;    /* enum hung_state */
+	uint8_t hung_said; /* bit by state: it was in the log */
+	uint8_t stage_count;
+	bool request_ended, response_started, response_ended;
+	bool front_done, terminus_done, answering;
+	/* What the client was told. */
+	uint16_t http_status; /* 0 = no head yet */
+	int16_t grpc_status;  /* -1 = none seen */
 
 	/* Lanes. */
 	struct call_lane lanes[2]; /* by enum lane_id */
@@ -199,22 +206,13 @@ struct call {
 	struct stall_times *stalls; /* NULL: never stalled */
 	const char *peer;           /* the client's address; "" when not known */
 	const char *endpoint;       /* the upstream's address; "" without one */
-	uint8_t hung;               /* enum hung_state */
-	uint8_t hung_said;          /* bit by state: it was in the log */
-	bool request_ended, response_started, response_ended;
 	uint64_t id, begun_ns;
 	uint32_t ticks[2]; /* messages of both lanes at the last two timing_ticks */
 
-	/* What the client was told. */
-	uint16_t http_status; /* 0 = no head yet */
-	int16_t grpc_status;  /* -1 = none seen */
-
 	struct call_abort abort;
-	bool front_done, terminus_done, answering;
 	struct call_stage *stages; /* filters that want this call, in order; in the arena */
-	uint8_t stage_count;
-	struct list node;                     /* in the front's list, then in env->reap */
-	struct list withheld;                 /* in env->withheld */
+	struct list node;          /* in the front's list, then in env->reap */
+	struct list withheld;      /* in env->withheld */
 	uint32_t owed_request, owed_response; /* bytes of credit held back by the memory budget */
 	struct arena arena;
 };

@@ -9,6 +9,7 @@
 struct stall_times {
 	uint64_t total_ns[2][STALL_CAUSE_COUNT];
 	uint64_t shown_ns[2][STALL_CAUSE_COUNT]; /* of those, in the metrics */
+	uint64_t since_ns[2];                    /* the present stall began */
 };
 
 static const char *const cause_labels[] = {
@@ -65,8 +66,8 @@ static void change(struct call *c, enum lane_id lane, enum stall_cause transport
 	l->transport = (uint8_t)transport;
 	l->withheld = withheld;
 	/* A change of cause is still the same stall. */
-	if (!stood)
-		l->stalled_ns = c->env->now_ns;
+	if (!stood && has_times(c))
+		c->stalls->since_ns[lane] = c->env->now_ns;
 }
 
 void call_stall(struct call *c, enum lane_id lane, enum stall_cause cause)
@@ -130,9 +131,13 @@ static struct series *hung_series(struct call *c, enum hung_state state)
 	return metrics_series(c->env->metrics, GROUP_HUNG, labels);
 }
 
-static uint64_t stalled_for(const struct call *c, enum lane_id lane)
+uint64_t call_stalled_for(const struct call *c, enum lane_id lane)
 {
-	return call_stalled(c, lane) == STALL_NONE ? 0 : c->env->now_ns - c->lanes[lane].stalled_ns;
+	if (call_stalled(c, lane) == STALL_NONE)
+		return 0;
+	/* without memory for the times: since the cause changed */
+	uint64_t since = c->stalls ? c->stalls->since_ns[lane] : c->lanes[lane].charged_ns;
+	return c->env->now_ns - since;
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -142,7 +147,8 @@ static uint64_t later(uint64_t a, uint64_t b)
 
 static enum hung_state judge(const struct call *c)
 {
-	uint64_t stalled = later(stalled_for(c, LANE_REQUEST), stalled_for(c, LANE_RESPONSE));
+	uint64_t stalled =
+		later(call_stalled_for(c, LANE_REQUEST), call_stalled_for(c, LANE_RESPONSE));
 	uint64_t moved = later(c->begun_ns, later(c->lanes[0].last_ns, c->lanes[1].last_ns));
 	const struct config_route *r = c->route;
 	if (r->stalled_after_ns && stalled >= r->stalled_after_ns)

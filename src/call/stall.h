@@ -30,6 +30,8 @@ void call_stall(struct call *c, enum lane_id lane, enum stall_cause cause);
 void call_stall_budget(struct call *c, enum lane_id lane, bool withheld);
 /* The cause that time is charged to now. */
 enum stall_cause call_stalled(const struct call *c, enum lane_id lane);
+/* How long the lane has stood still; 0: it does not. */
+uint64_t call_stalled_for(const struct call *c, enum lane_id lane);
 /* Time charged to a cause so far, the running stall included. */
 uint64_t call_stalled_ns(const struct call *c, enum lane_id lane, enum stall_cause cause);
 /* At the end of a call, and when a page asks: what is not in the metrics yet goes there. */

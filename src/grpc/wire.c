@@ -18,6 +18,10 @@ static bool media_type_is(const struct field *type, const char *name)
 
 static enum grpc_wire wire_of_type(const struct field *type)
 {
+	static const char grpc[] = "application/grpc";
+	if (type && type->value_len == sizeof(grpc) - 1 &&
+		!memcmp(type->value, grpc, sizeof(grpc) - 1)) /* as nearly all write it */
+		return GRPC_WIRE_GRPC;
 	if (media_type_is(type, "application/grpc"))
 		return GRPC_WIRE_GRPC;
 	if (media_type_is(type, "application/grpc-web"))

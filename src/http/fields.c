@@ -84,8 +84,7 @@ void fields_begin(struct fields *f, struct fields_run *run)
 	f->run = run;
 	f->count = run->count;
 	f->list_bytes = run->list_bytes;
-	for (uint32_t i = 0; i < run->count; i++)
-		f->list[i] = run->list[i];
+	memcpy(f->list, run->list, run->count * sizeof(*f->list));
 }
 
 int fields_grow(struct fields *f)

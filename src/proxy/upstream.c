@@ -22,55 +22,57 @@ static struct worker *worker_of(const struct upstream *u)
 
 /* ---- what is held ---- */
 
+/* The call is committed: it is sent to nobody else. */
 static void release_held(struct upstream *u)
 {
-	fields_destroy(u->head);
-	fields_packed_destroy(u->packed);
-	fields_destroy(u->trailers);
-	u->head = u->trailers = NULL;
-	u->packed = NULL;
-	worker_of(u)->waiting_bytes -= u->held_len;
-	if (u->held_cap == HELD_BYTES)
-		free_list_give(&worker_of(u)->held, u->held, HELD_KEEP);
+	struct worker *w = worker_of(u);
+	struct held *h = u->held;
+	if (!h)
+		return;
+	fields_destroy(h->head);
+	fields_packed_destroy(h->packed);
+	fields_destroy(h->trailers);
+	w->waiting_bytes -= h->len;
+	if (h->cap == HELD_BYTES)
+		free_list_give(&w->held_bytes, h->bytes, HELD_KEEP);
 	else
-		mem_free(u->held);
+		mem_free(h->bytes);
+	free_list_give(&w->held, h, HELD_KEEP);
 	u->held = NULL;
-	u->held_len = u->held_cap = 0;
-	u->committed = true;
 }
 
 /* Room for `more` bytes. Most calls hold one small message: their blocks are used again, as long as
  * there are not very many of them. */
-static int reserve_held(struct upstream *u, uint32_t more)
+static int reserve_held(struct worker *w, struct held *h, uint32_t more)
 {
-	struct worker *w = worker_of(u);
-	uint32_t need = u->held_len + more;
+	uint32_t need = h->len + more;
 	uint8_t *bytes;
-	if (need <= u->held_cap)
+	if (need <= h->cap)
 		return 0;
-	if (!u->held && need <= HELD_BYTES && (w->held.first || w->env.calls <= PACK_CALLS)) {
-		bytes = free_list_take(&w->held, HELD_BYTES);
+	if (!h->bytes && need <= HELD_BYTES &&
+		(w->held_bytes.first || w->env.calls <= PACK_CALLS)) {
+		bytes = free_list_take(&w->held_bytes, HELD_BYTES);
 		need = HELD_BYTES;
 	} else {
-		need = u->held ? need + need / 2 : need;
-		bytes = mem_realloc(u->held, need);
+		need = h->bytes ? need + need / 2 : need;
+		bytes = mem_realloc(h->bytes, need);
 	}
 	if (!bytes)
 		return ERR_NOMEM;
-	u->held = bytes;
-	u->held_cap = need;
+	h->bytes = bytes;
+	h->cap = need;
 	return 0;
 }
 
-static int hold(struct upstream *u, const struct slice *data)
+static int hold(struct worker *w, struct held *h, const struct slice *data)
 {
 	if (data->len == 0)
 		return 0;
-	if (reserve_held(u, data->len) != 0)
+	if (reserve_held(w, h, data->len) != 0)
 		return ERR_NOMEM;
-	memcpy(u->held + u->held_len, data->at, data->len);
-	u->held_len += data->len;
-	worker_of(u)->waiting_bytes += data->len;
+	memcpy(h->bytes + h->len, data->at, data->len);
+	h->len += data->len;
+	w->waiting_bytes += data->len;
 	return 0;
 }
 
@@ -79,18 +81,18 @@ static int hold(struct upstream *u, const struct slice *data)
  * committed. */
 static int keep(struct upstream *u, const struct event *ev)
 {
-	if (u->committed)
+	struct held *h = u->held;
+	if (!h)
 		return 0;
 	if (ev->kind == EVENT_TRAILERS) {
-		u->trailers = fields_copy(ev->fields);
-		return u->trailers ? 0 : ERR_NOMEM;
+		h->trailers = fields_copy(ev->fields);
+		return h->trailers ? 0 : ERR_NOMEM;
 	}
-	if (u->stream &&
-		u->held_len + (uint64_t)ev->data.len > u->call->config->limits.replay_bytes) {
+	if (u->stream && h->len + (uint64_t)ev->data.len > u->call->config->limits.replay_bytes) {
 		release_held(u);
 		return 0;
 	}
-	return hold(u, &ev->data);
+	return hold(worker_of(u), h, &ev->data);
 }
 
 /* ---- attempts ---- */
@@ -127,16 +129,16 @@ static void fail(struct upstream *u, enum call_reason_id reason, const char *why
 
 static void attempt(struct upstream *u, enum call_reason_id reason, const char *why)
 {
-	while (u->attempts < UPSTREAM_ATTEMPTS) {
+	while (u->held->attempts < UPSTREAM_ATTEMPTS) {
 		const char *none = NULL;
-		struct pool_endpoint *e = pool_pick(u->pool, u->tried, &none);
+		struct pool_endpoint *e = pool_pick(u->pool, u->held->tried, &none);
 		if (!e) {
 			if (!why)
 				why = none;
 			break;
 		}
-		u->attempts++;
-		u->tried |= 1ull << (e->index % 64);
+		u->held->attempts++;
+		u->held->tried |= 1ull << (e->index % 64);
 		u->endpoint = e;
 		e->calls++;
 		u->call->endpoint = e->address;
@@ -163,7 +165,7 @@ static void again(struct upstream *u, enum call_reason_id reason, const char *wh
 	snprintf(kept, sizeof(kept), "%s", why);
 	bool was_sent = u->stream != NULL;
 	leave_link(u);
-	if (u->committed || u->attempts >= UPSTREAM_ATTEMPTS) {
+	if (!u->held || u->held->attempts >= UPSTREAM_ATTEMPTS) {
 		series_add(u->pool->series, M_REPLAYS_EXHAUSTED, 1);
 		fail(u, reason, kept);
 		return;
@@ -175,11 +177,11 @@ static void again(struct upstream *u, enum call_reason_id reason, const char *wh
 
 static void send_held(struct upstream *u)
 {
-	if (u->held_len) {
+	if (u->held->len) {
 		struct event data = {
 			.kind = EVENT_DATA,
-			.data = slice_copy(u->held, u->held_len),
-			.end = u->request_ended && !u->trailers,
+			.data = slice_copy(u->held->bytes, u->held->len),
+			.end = u->request_ended && !u->held->trailers,
 		};
 		if (!data.data.slab) {
 			fail(u, REASON_NO_MEMORY, "out of memory");
@@ -187,9 +189,10 @@ static void send_held(struct upstream *u)
 		}
 		h2_stream_push(u->stream, &data);
 	}
-	if (u->trailers) {
-		struct event trailers = {
-			.kind = EVENT_TRAILERS, .end = true, .fields = fields_copy(u->trailers)};
+	if (u->held->trailers) {
+		struct event trailers = {.kind = EVENT_TRAILERS,
+			.end = true,
+			.fields = fields_copy(u->held->trailers)};
 		if (!trailers.fields)
 			fail(u, REASON_NO_MEMORY, "out of memory");
 		else
@@ -200,21 +203,21 @@ static void send_held(struct upstream *u)
 /* The head goes where it takes little room; where there is none, it stays. */
 static void pack_head(struct upstream *u)
 {
-	u->packed = fields_pack(u->head);
-	if (!u->packed)
+	u->held->packed = fields_pack(u->held->head);
+	if (!u->held->packed)
 		return;
-	fields_destroy(u->head);
-	u->head = NULL;
+	fields_destroy(u->held->head);
+	u->held->head = NULL;
 }
 
 static bool unpack_head(struct upstream *u)
 {
-	if (u->head)
+	if (u->held->head)
 		return true;
-	u->head = fields_unpack(u->packed);
-	fields_packed_destroy(u->packed);
-	u->packed = NULL;
-	return u->head != NULL;
+	u->held->head = fields_unpack(u->held->packed);
+	fields_packed_destroy(u->held->packed);
+	u->held->packed = NULL;
+	return u->held->head != NULL;
 }
 
 void upstream_start(struct upstream *u)
@@ -225,8 +228,8 @@ void upstream_start(struct upstream *u)
 	}
 	struct event head = {
 		.kind = EVENT_HEAD,
-		.fields = u->head,
-		.end = u->request_ended && !u->held_len && !u->trailers,
+		.fields = u->held->head,
+		.end = u->request_ended && !u->held->len && !u->held->trailers,
 	};
 	if (h2_conn_open_kept(u->link->io.h2, &head, &u->stream) != 0) {
 		u->stream = NULL;
@@ -249,7 +252,7 @@ static void on_message(struct upstream *u, struct h2_event *ev)
 			"the response's headers are larger than limits.header_bytes");
 		return;
 	}
-	if (ev->ev.kind == EVENT_HEAD && !u->committed)
+	if (ev->ev.kind == EVENT_HEAD && u->held)
 		release_held(u);
 	call_push_response(u->call, &ev->ev);
 }
@@ -322,6 +325,11 @@ static int up_open(struct call *c)
 	if (!u)
 		return ERR_NOMEM;
 	memset(u, 0, sizeof(*u));
+	struct worker *w = c->env->worker;
+	u->held = free_list_take(&w->held, sizeof(*u->held));
+	if (!u->held)
+		return ERR_NOMEM;
+	memset(u->held, 0, sizeof(*u->held));
 	struct generation *g = c->generation->owner;
 	u->call = c;
 	u->pool = g->pools[c->cluster - c->config->clusters];
@@ -335,7 +343,7 @@ static void up_push(struct call *c, struct event *ev)
 	struct upstream *u = upstream_of(c);
 	u->request_ended = ev->end;
 	if (ev->kind == EVENT_HEAD) {
-		u->head = ev->fields;
+		u->held->head = ev->fields;
 		attempt(u, REASON_NO_ENDPOINT, NULL);
 		return;
 	}
@@ -384,7 +392,7 @@ uint64_t upstream_queued(const struct call *c)
 		return 0;
 	if (u->stream)
 		h2_stream_inspect(u->stream, &info);
-	return info.queued_bytes + u->held_len;
+	return info.queued_bytes + (u->held ? u->held->len : 0);
 }
 
 const struct h2io *upstream_stream(const struct call *c, struct h2_stream_info *out)

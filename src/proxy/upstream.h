@@ -18,6 +18,17 @@
 
 struct link;
 
+/* What may have to be sent (again), and where it was sent; until commit. */
+struct held {
+	struct fields *head;          /* or, when very many calls are open: */
+	struct fields_packed *packed; /* once it was sent */
+	struct fields *trailers;
+	uint8_t *bytes; /* the content so far */
+	uint32_t len, cap;
+	uint64_t tried; /* endpoints, by index modulo 64 */
+	unsigned attempts;
+};
+
 struct upstream {
 	struct call *call;
 	struct pool *pool;
@@ -25,17 +36,10 @@ struct upstream {
 	struct link *link;
 	struct h2_stream *stream; /* NULL: waiting */
 	struct list node;         /* in link->waiting or link->active */
-	struct fields *head;      /* until commit, or until it is packed */
-	struct fields_packed *packed; /* the head of a call that was sent, until commit */
-	struct fields *trailers;  /* the request's, held likewise */
-	uint8_t *held;            /* the request's content so far, until commit */
-	uint32_t held_len, held_cap;
-	bool request_ended;      /* END has come from the client */
-	bool waiting;            /* in link->waiting */
-	bool committed;          /* nothing is held any more */
+	struct held *held;        /* NULL: the call is committed */
+	bool request_ended;       /* END has come from the client */
+	bool waiting;             /* in link->waiting */
 	uint64_t sent, credited; /* bytes admitted by this attempt; returned to the client in all */
-	uint64_t tried;          /* endpoints, by index modulo 64 */
-	unsigned attempts;
 };
 
 extern const struct call_terminus upstream_terminus;

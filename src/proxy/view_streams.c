@@ -121,11 +121,6 @@ static uint64_t ago(const struct call *c, uint64_t then_ns)
 	return then_ns ? c->env->now_ns - then_ns : NEVER;
 }
 
-static uint64_t stalled_for(const struct call *c, enum lane_id lane)
-{
-	return call_stalled(c, lane) ? c->env->now_ns - c->lanes[lane].stalled_ns : 0;
-}
-
 static uint64_t larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -153,7 +148,8 @@ static void rank(const struct call *c, enum sort sort, uint64_t rank[2])
 		rank[1] = c->lanes[0].bytes + c->lanes[1].bytes;
 		return;
 	case SORT_STALLED:
-		rank[0] = larger(stalled_for(c, LANE_REQUEST), stalled_for(c, LANE_RESPONSE));
+		rank[0] = larger(
+			call_stalled_for(c, LANE_REQUEST), call_stalled_for(c, LANE_RESPONSE));
 		rank[1] = stalled_in_all(c);
 		return;
 	case SORT_SILENT:
@@ -175,7 +171,7 @@ static void fill_lane(
 	out->message_ago_ns = ago(c, l->message_ns);
 	out->content_ago_ns = ago(c, l->last_ns);
 	out->cause = call_stalled(c, lane);
-	out->stalled_ns = stalled_for(c, lane);
+	out->stalled_ns = call_stalled_for(c, lane);
 	for (int cause = STALL_NONE; cause < STALL_CAUSE_COUNT; cause++)
 		out->total_ns[cause] = call_stalled_ns(c, lane, (enum stall_cause)cause);
 }

@@ -123,6 +123,7 @@ void worker_destroy(struct worker *w)
 	sampler_destroy(&w->env);
 	call_env_fini(&w->env);
 	free_list_purge(&w->held);
+	free_list_purge(&w->held_bytes);
 	loop_del(&w->loop, &w->box_watch);
 	mailbox_run(&w->box, w);
 	mailbox_fini(&w->box);

@@ -57,7 +57,7 @@ struct worker {
 	uint32_t read_left;                             /* bytes that this turn may still read */
 	struct h2_books down, up, down_shown, up_shown; /* *_shown: as last published */
 	uint64_t waiting_bytes; /* request bytes held by calls that wait or could be replayed */
-	struct free_list held;  /* blocks for them */
+	struct free_list held, held_bytes; /* blocks for them */
 
 	struct list dirty, again, ios, dead; /* of struct h2io */
 	struct list listeners;               /* of struct worker_listener */
