@@ -197,14 +197,6 @@ void top_look_rates(struct top_look *now, const struct top_look *before)
 		now->table.left_out++;
 }
 
-const json_t *top_look_row(const struct top_look *l, const char *key)
-{
-	if (!l->view || !l->view->json)
-		return NULL;
-	const struct table_row *row = strmap_get(&l->table.by_key, key, strlen(key));
-	return row ? row->source : NULL;
-}
-
 /* ---- what it says as a whole ---- */
 
 static void put_missing(struct buf *out, const json_t *missing)

@@ -5,7 +5,8 @@
  * fetch.
  *
  * Owner: top; init/fini. The table's texts point into the look. One thread. Errors: false, and why.
- * Limits: TOP_BODY_MAX_BYTES of an answer, rows as the table has them; jansson's depth of 2048. */
+ * Limits: TOP_METRICS_MAX_BYTES or TOP_JSON_MAX_BYTES of an answer, rows as the table has them;
+ * jansson's depth of 2048. */
 #ifndef WEIR_CLI_TOP_LOOK_H
 #define WEIR_CLI_TOP_LOOK_H
 #include "cli/top_page.h"
@@ -32,9 +33,7 @@ bool top_look_read(struct top_look *l, const struct top_view *view, const char *
 /* Rates since an earlier look at the same; otherwise nothing. */
 void top_look_rates(struct top_look *now, const struct top_look *before);
 
-/* The object of a stream or connection by its key; NULL: it is not there. */
-const json_t *top_look_row(const struct top_look *l, const char *key);
-/* One or two lines on what is shown, each with its '\n'. */
+/* Two lines on what is shown, each with its '\n'. */
 void top_look_head(struct buf *out, const struct top_look *l, const char *admin, double now_s);
 /* One JSON document, a line. */
 void top_look_json(struct buf *out, struct top_look *l, const char *admin, double now_s);

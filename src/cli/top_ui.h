@@ -1,8 +1,7 @@
-/* top_ui.h - what the person at the screen of weir top has chosen, key by key, and the frame that
- * is drawn of it. No terminal and no clock in here: tests press keys and read frames.
+/* top_ui.h - what the person at the screen of weir top has chosen, key by key. No terminal and no
+ * clock in here: tests press keys and read frames (top_frame.h).
  *
- *   key -> top_ui_key -> what is wanted (a page, another frame, the end) ; look -> top_ui_frame ->
- * lines
+ *   key -> top_ui_key -> what is wanted: a page, another frame, the end
  *
  * Modes: a table; one row of it (a stream, a connection), opened; help. In a table '/' edits the
  * filter. Each view keeps its own order, filter and selection.

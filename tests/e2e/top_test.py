@@ -9,6 +9,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import kit
@@ -45,10 +46,11 @@ class Terminal:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind:
-            with contextlib.suppress(AssertionError):
-                print("--- the screen:\n" + self.screen())
-        self.end()
+        try:
+            if kind:
+                print("--- the screen:\n" + self.screen(), file=sys.stderr)
+        finally:
+            self.end()
 
     def end(self):
         self.tmux("kill-server")
