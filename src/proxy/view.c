@@ -123,6 +123,7 @@ static void answer(void *question, const struct gather *g)
 	jsonw_end(&j);
 	jsonw_end(&j);
 	page.failed |= q->best.failed;
+	best_fini(&q->best); /* a worker that is stuck may keep the question for long */
 	q->head.done(q->head.ctx, &page);
 	buf_fini(&page);
 }
