@@ -9,7 +9,9 @@
 static size_t frame_block(
 	uint8_t *p, size_t len, uint32_t max, uint32_t id, uint8_t flags, uint32_t *frames)
 {
-	uint32_t n = len ? (uint32_t)((len + max - 1) / max) : 1;
+	uint32_t n = 1;
+	if (UNLIKELY(len > max)) /* a division takes as long as all the rest */
+		n = (uint32_t)((len + max - 1) / max);
 	*frames = n;
 	for (uint32_t i = n; i-- > 0;) {
 		size_t from = (size_t)i * max, part = i + 1 == n ? len - from : max;
@@ -31,7 +33,8 @@ int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 	if (UNLIKELY(!e))
 		return ERR_NOMEM;
 	size_t bound = hpack_encode_bound(e, f);
-	uint8_t *p = h2_out_reserve(&c->out, bound + (bound / max + 1) * H2_HEADER_BYTES, 0);
+	size_t most = LIKELY(bound <= max) ? 1 : bound / max + 1;
+	uint8_t *p = h2_out_reserve(&c->out, bound + most * H2_HEADER_BYTES, 0);
 	if (!p)
 		return ERR_NOMEM;
 	size_t len = hpack_encode(e, f, p + H2_HEADER_BYTES);
