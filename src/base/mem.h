@@ -9,6 +9,7 @@
 #ifndef WEIR_BASE_MEM_H
 #define WEIR_BASE_MEM_H
 #include <stddef.h>
+#include <string.h>
 #include "base/err.h"
 
 void *mem_alloc(size_t bytes) MUST_USE;  /* uninitialised; NULL when out of memory */
@@ -17,6 +18,14 @@ void *mem_zalloc(size_t bytes) MUST_USE; /* zeroed */
 void *mem_realloc(void *block, size_t bytes) MUST_USE;
 void *mem_dup(const void *from, size_t bytes) MUST_USE; /* a copy, with one NUL behind it */
 void mem_free(void *block);                             /* NULL is fine */
+
+/* memcpy as a call. Where gcc knows a bound of n it copies by `rep movsq` instead, which begins so
+ * slowly that it was a twentieth of a small message's time. */
+static inline void mem_copy(void *to, const void *from, size_t n)
+{
+	__asm__("" : "+r"(n));
+	memcpy(to, from, n);
+}
 
 /* Tests: the nth allocation from now on this thread (1 = the next) fails, once; 0 turns it off. */
 void mem_fail_after(long nth);

@@ -1,4 +1,5 @@
 #include "http2/runs.h"
+#include "base/mem.h"
 #include "http2/conn_priv.h"
 
 bool h2_runs_begin(struct h2_conn *c)
@@ -46,12 +47,10 @@ bool h2_runs_add(struct h2_conn *c, struct h2_stream *s, const struct slice *con
 			return false;
 	}
 	uint8_t *to = r->data.at + r->data.len;
-	size_t n = len;
 	r->data.len += len;
 	c->books->merged_frames++;
 	r->room -= len;
-	__asm__("" : "+r"(n)); /* memcpy is called, not unrolled by bytes: see h2_tx_quick */
-	memcpy(to, content->at, n);
+	mem_copy(to, content->at, len);
 	/* Until its next frame comes the stream's siblings have theirs. */
 	__builtin_prefetch(to + len + 64, 1);
 	__builtin_prefetch(to + len + 128, 1);

@@ -69,7 +69,7 @@ static int queue_copy(struct h2_stream *s, const struct slice *data)
 			return ERR_NOMEM;
 		queue_chunk(s, k);
 	}
-	memcpy(k->bytes + k->end, data->at, data->len);
+	mem_copy(k->bytes + k->end, data->at, data->len);
 	k->end += data->len;
 	return 0;
 }

@@ -9,6 +9,7 @@
  * Private to src/http2. */
 #ifndef WEIR_HTTP2_TX_H
 #define WEIR_HTTP2_TX_H
+#include "base/mem.h"
 #include "http2/conn_priv.h"
 
 #define H2_TX_COPY_BYTES  4096u /* payloads up to this are copied and merged */
@@ -36,9 +37,7 @@ static inline bool h2_tx_quick(struct h2_stream *s, struct event *ev)
 	k->pushes++;
 	s->queued_bytes += len;
 	s->conn->books->held_bytes += n;
-	__asm__(""
-		: "+r"(n)); /* a length of unknown range: memcpy is called, not unrolled by bytes */
-	memcpy(to, from, n);
+	mem_copy(to, from, n);
 	if (LIKELY(slab))
 		slab_unref(slab);
 	return true;

@@ -1,6 +1,7 @@
 #include "net/loop.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include "base/assert.h"
 #include "base/clock.h"
@@ -9,8 +10,14 @@ int loop_init(struct loop *l)
 {
 	memset(l, 0, sizeof(*l));
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (l->epoll_fd < 0)
+	l->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	/* Setting it again takes back that it rang, so it is never read. */
+	struct epoll_event alarm = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+	if (l->epoll_fd < 0 || l->alarm_fd < 0 ||
+		epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, l->alarm_fd, &alarm) != 0) {
+		loop_fini(l);
 		return ERR_SYS;
+	}
 	l->now_ns = clock_mono_ns();
 	l->wall_ns = clock_wall_ns();
 	wheel_init(&l->wheel, l->now_ns);
@@ -21,7 +28,9 @@ void loop_fini(struct loop *l)
 {
 	if (l->epoll_fd >= 0)
 		close(l->epoll_fd);
-	l->epoll_fd = -1;
+	if (l->alarm_fd >= 0)
+		close(l->alarm_fd);
+	l->epoll_fd = l->alarm_fd = -1;
 }
 
 static int add(struct loop *l, struct watch *w, int fd, uint32_t events)
@@ -69,19 +78,38 @@ void loop_again(struct loop *l)
 	l->again = true;
 }
 
-static int wait_ms(struct loop *l, int max_wait_ms)
+static int wait_ms(struct loop *l, int max_wait_ms, uint64_t now_ns)
 {
 	if (l->again || l->stop)
 		return 0;
-	int timer = wheel_timeout_ms(&l->wheel, clock_mono_ns());
+	int timer = wheel_timeout_ms(&l->wheel, now_ns);
 	if (timer < 0 || (max_wait_ms >= 0 && max_wait_ms < timer))
 		return max_wait_ms;
 	return timer;
 }
 
+/* The timeout for epoll_wait: 0, or -1 where the alarm sees to it. */
+static int set_alarm(struct loop *l, int max_wait_ms)
+{
+	uint64_t now_ns = clock_mono_ns();
+	int wait = wait_ms(l, max_wait_ms, now_ns);
+	if (wait <= 0)
+		return wait;
+	uint64_t due_ns = now_ns + (uint64_t)wait * NS_PER_MS;
+	if (l->alarm_ns && l->alarm_ns <= due_ns)
+		return -1;
+	struct itimerspec at = {
+		.it_value = {(time_t)(due_ns / NS_PER_SEC), (long)(due_ns % NS_PER_SEC)}};
+	if (timerfd_settime(l->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+		return wait;
+	l->alarm_ns = due_ns;
+	return -1;
+}
+
 void loop_wait(struct loop *l, int max_wait_ms)
 {
-	int n = epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, wait_ms(l, max_wait_ms));
+	int timeout = set_alarm(l, max_wait_ms);
+	int n = epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, timeout);
 	ASSERT(n >= 0 || errno == EINTR);
 	l->event_count = n > 0 ? n : 0;
 	l->again = false;
@@ -94,7 +122,9 @@ void loop_run(struct loop *l)
 	/* A watch deleted by an earlier one's ready() has fd -1; its memory stays until reap. */
 	for (int i = 0; i < l->event_count; i++) {
 		struct watch *w = l->events[i].data.ptr;
-		if (w->fd >= 0)
+		if (!w)
+			l->alarm_ns = 0; /* it rang */
+		else if (w->fd >= 0)
 			w->ready(w, l->events[i].events);
 	}
 	l->event_count = 0;

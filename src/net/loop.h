@@ -25,7 +25,12 @@ struct watch {
 
 struct loop {
 	int epoll_fd;
-	bool again; /* work is left over: the next poll does not sleep */
+	/* A timerfd that ends the sleep, set when a turn needs it earlier than it is. A timeout of
+	 * epoll_wait would be set up and taken down in every turn: a twentieth of a lone message's
+	 * cost. */
+	int alarm_fd;
+	uint64_t alarm_ns; /* when it rings, CLOCK_MONOTONIC; 0: not set */
+	bool again;        /* work is left over: the next poll does not sleep */
 	bool stop;
 	uint64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, CLOCK_REALTIME of this turn */
 	uint64_t woke_ns;         /* when the last poll returned */

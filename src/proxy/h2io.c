@@ -342,6 +342,15 @@ static void written(struct h2io *io, size_t bytes)
 		io->ops->raw_written(io, bytes);
 }
 
+/* What is in one piece goes without the kernel's work for lists. */
+static ssize_t send_all(int fd, struct iovec *iov, int n)
+{
+	if (n == 1)
+		return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 /* One writev; true when everything that was framed went out and there may be more to frame. */
 static bool write_once(struct h2io *io)
 {
@@ -352,8 +361,7 @@ static bool write_once(struct h2io *io)
 	size_t total = 0;
 	for (int i = 0; i < n; i++)
 		total += iov[i].iov_len;
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-	ssize_t sent = sendmsg(io->watch.fd, &msg, MSG_NOSIGNAL);
+	ssize_t sent = send_all(io->watch.fd, iov, n);
 	if (sent < 0 && errno == EINTR)
 		return true;
 	if (sent < 0 && errno != EAGAIN) {
