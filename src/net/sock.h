@@ -12,8 +12,8 @@
 #define SOCK_TEXT_MAX            64
 
 int sock_listen(const struct sockaddr *sa, socklen_t sa_len, int backlog) MUST_USE;
-/* An accepted socket has the listening one's options; the peer's address in text goes to `peer` when it is not
- * NULL. */
+/* An accepted socket has the listening one's options; the peer's address in text goes to `peer`
+ * when it is not NULL. */
 int sock_accept(int listen_fd, char *peer, size_t peer_cap) MUST_USE;
 /* Begins to connect: completion shows as writability, then sock_error. */
 int sock_connect(const struct sockaddr *sa, socklen_t sa_len) MUST_USE;
