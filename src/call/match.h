@@ -1,4 +1,5 @@
-/* match.h - does a request's head meet a condition of the configuration? Owner: none. Threads: any. */
+/* match.h - does a request's head meet a condition of the configuration? Owner: none. Threads: any.
+ */
 #ifndef WEIR_CALL_MATCH_H
 #define WEIR_CALL_MATCH_H
 #include "config/config.h"

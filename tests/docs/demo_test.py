@@ -124,7 +124,7 @@ def in_a_terminal_the_table_is_live_and_ctrl_c_ends_it_cleanly():
     t = Terminal(["make", "demo"], w.env)
     t.read(r"demo\.Chat/Talk +6 +6 +0 +[1-9]\d+ +[1-9]\d+ ", 60)
     check("Ctrl-C ends the demo" in t.output, t.output)
-    check(re.search(r"\033\[\d+A", t.output), "the table was not drawn in its place")
+    t.read(r"\033\[\d+A", 60)  # the next table is drawn in its place
     os.write(t.fd, b"\x03")
     check_eq(t.status(), 0, f"exit status\n{t.output[-3000:]}\n")
     check(re.search(EQUAL, t.output), t.output[-3000:])

@@ -27,7 +27,8 @@ class Terminal:
         if not shutil.which("tmux"):
             skip("tmux is not installed")
         self.dir = tempfile.mkdtemp(prefix="weir-tmux-")  # its socket outlives a server
-        self.env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+        # $W is weir: a command that just fills a line makes tmux forget the end of that line
+        self.env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8", "W": kit.weir_binary()}
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(lines),
                   "-s", "t", "exec env TERM=screen-256color 'PS1=shell$ ' bash --norc --noprofile")
 
@@ -85,7 +86,7 @@ class Terminal:
 
     def top(self, weir, *argv):
         admin = weir if isinstance(weir, str) else weir.cfg["admin"]
-        self.type(" ".join([kit.weir_binary(), "top", "--admin", admin, *argv]) + "\n")
+        self.type(" ".join(['"$W"', "top", "--admin", admin, *argv]) + "\n")
 
     def rows(self, first=r"\d+-\d+"):
         """The first word of each row, from above."""
