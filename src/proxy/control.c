@@ -323,7 +323,9 @@ static int watch_signals(struct control *c)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
-	pthread_sigmask(SIG_BLOCK, &set, &c->old_mask);
+	/* And blocked to the process's end: a signal in its last steps must not change how it
+	 * ended. */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
 		return ERR_SYS;
@@ -441,7 +443,6 @@ void control_destroy(struct control *c)
 		int fd = c->signals.fd;
 		loop_del(&c->worker->loop, &c->signals);
 		close(fd);
-		pthread_sigmask(SIG_SETMASK, &c->old_mask, NULL);
 	}
 	if (c->worker)
 		worker_destroy(c->worker);

@@ -29,7 +29,6 @@ struct control {
 	uint32_t listener_count;
 	char *file;
 	struct watch signals;
-	sigset_t old_mask;
 	bool draining;
 	void (*last_words)(void);
 	struct worker_end *ends; /* one for each worker */

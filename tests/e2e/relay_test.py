@@ -492,6 +492,16 @@ def a_second_sigterm_cuts_the_grace_short():
             check_eq(weir.wait(), 0, "exit status")
 
 
+@test
+def however_many_sigterms_come_the_exit_status_is_0():
+    with World() as w:
+        server = w.server()
+        with Weir(one_route(server.port)) as weir:
+            while weir.process.poll() is None:
+                weir.signal(signal.SIGTERM)
+            check_eq(weir.process.returncode, 0, "exit status")
+
+
 # ---- routes and balancing
 
 @test
