@@ -219,7 +219,7 @@ def head(found, started):
     out = ["# Benchmarks", "", "Written by `make bench`; how it measures stands at the top of"
            " `bench/run`, the peers' settings and the reasons for them in `bench/peers/`.", "",
            f"- {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(started))}, {machine()},"
-           f" Linux {platform.release().split("-")[0]}, loopback, no TLS",
+           f" Linux {platform.release().split('-')[0]}, loopback, no TLS",
            f"- Weir {found['kinds'][0].version} ({commit()}); peers: {versions}"
            + (f"; left out: {'; '.join(found['missing'])}" if found["missing"] else ""),
            f"- one worker on one core, the load on another; {found['rounds']} interleaved rounds of"
