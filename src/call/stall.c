@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/query.h"
 
 /* Time by cause; made at the first stall. */
 struct stall_times {
@@ -171,8 +172,8 @@ static const char *ago(char out[32], const struct call *c, uint64_t then_ns)
 
 static void say(const struct call *c, enum hung_state state)
 {
-	char id[40], age[32], sent[32], received[32]; /* the id as in /streams */
-	snprintf(id, sizeof(id), "%u-%llu", c->env->index, (unsigned long long)c->id);
+	char id[QUERY_ID_BYTES], age[32], sent[32], received[32]; /* the id as in /streams */
+	query_id_text(c->env->index, c->id, id);
 	log_line(LOG_WARN, state == HUNG_STALLED ? "stream stalled" : "stream silent", "route",
 		c->route->name, "path", c->path, "id", id, "begun", ago(age, c, c->begun_ns),
 		"client", c->peer, "endpoint", c->endpoint, "sent_blocked_by",

@@ -1,5 +1,4 @@
 #include "filter/accesslog.h"
-#include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
 #include "base/clock.h"
@@ -10,6 +9,7 @@
 #include "filter/trace_id.h"
 #include "grpc/frame.h"
 #include "grpc/status.h"
+#include "http/query.h"
 
 enum log_event { EVENT_LINE_OPEN, EVENT_LINE_UPDATE, EVENT_LINE_CLOSE };
 
@@ -171,10 +171,10 @@ static void write_line(struct call *c, struct accesslog *s, enum log_event event
 	struct call_env *env = c->env;
 	struct buf *line = &env->line;
 	struct sink *sink = c->config->access_log.sink;
-	char time[CLOCK_TEXT_BYTES], id[40]; /* as in /streams and in the log */
+	char time[CLOCK_TEXT_BYTES], id[QUERY_ID_BYTES]; /* as in /streams and in the log */
 	struct jsonw j;
 	clock_text(env->wall_ns, time);
-	snprintf(id, sizeof(id), "%u-%llu", env->index, (unsigned long long)c->id);
+	query_id_text(env->index, c->id, id);
 	buf_clear(line);
 	jsonw_begin(&j, line);
 	jsonw_object(&j, NULL);

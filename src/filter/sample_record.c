@@ -1,6 +1,6 @@
 #include "filter/sample_record.h"
-#include <stdio.h>
 #include "base/clock.h"
+#include "http/query.h"
 #include "metrics/protobuf.h"
 
 /* Numbers of docs/sample.proto. */
@@ -291,9 +291,9 @@ static void put_metadata(struct jsonw *j, struct sample_text metadata)
 void sample_json(struct jsonw *j, const char *key, const struct sample *s)
 {
 	static const char *const directions[] = {"unknown", "sent", "received"};
-	char time[CLOCK_TEXT_BYTES], id[48];
+	char time[CLOCK_TEXT_BYTES], id[QUERY_ID_BYTES];
 	clock_text(s->time_ns, time);
-	snprintf(id, sizeof id, "%u-%llu", s->worker, (unsigned long long)s->stream);
+	query_id_text(s->worker, s->stream, id);
 	jsonw_object(j, key);
 	jsonw_str(j, "time", time);
 	jsonw_str(j, "stream", id);

@@ -1,4 +1,5 @@
 #include "http/query.h"
+#include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
 
@@ -196,4 +197,9 @@ int query_parse(struct query *q, const struct query_key *keys, const char *path,
 		if (!*at)
 			return 0;
 	}
+}
+
+void query_id_text(uint32_t first, uint64_t second, char out[QUERY_ID_BYTES])
+{
+	snprintf(out, QUERY_ID_BYTES, "%u-%llu", first, (unsigned long long)second);
 }

@@ -50,6 +50,9 @@ static inline const char *query_text(const struct query *q, unsigned key)
 {
 	return q->given[key] ? q->text + q->at[key] : NULL;
 }
+/* W-N: the text of an id, wherever one is shown. */
+#define QUERY_ID_BYTES 32 /* with a NUL */
+void query_id_text(uint32_t first, uint64_t second, char out[QUERY_ID_BYTES]);
 /* W-N, as one number. */
 #define QUERY_ID_FIRST_MAX  0xffffull
 #define QUERY_ID_SECOND_MAX 0xffffffffffffull

@@ -162,4 +162,17 @@ TEST(query_every_prefix_and_every_exchanged_byte_is_read_or_refused)
 	CHECK_EQ(mem_live_blocks(), 0);
 }
 
+TEST(query_an_id_is_read_as_it_is_written)
+{
+	char text[QUERY_ID_BYTES], path[64];
+	query_id_text(QUERY_ID_FIRST_MAX, QUERY_ID_SECOND_MAX, text);
+	CHECK_STR(text, "65535-281474976710655");
+	snprintf(path, sizeof path, "/streams?id=%s", text);
+	CHECK_EQ(parse(path), 0);
+	CHECK_EQ(q.number[ID], query_id(QUERY_ID_FIRST_MAX, QUERY_ID_SECOND_MAX));
+	query_id_text(UINT32_MAX, UINT64_MAX, text); /* what a sample's file may say */
+	CHECK_STR(text, "4294967295-18446744073709551615");
+	buf_fini(&why);
+}
+
 TAP_MAIN()

@@ -1,5 +1,4 @@
 #include "proxy/view.h"
-#include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -72,9 +71,8 @@ void *view_row(const void *row, size_t bytes, size_t texts_at, unsigned n)
 
 void view_write_id(struct jsonw *j, const char *key, uint64_t id)
 {
-	char text[48];
-	snprintf(text, sizeof(text), "%u-%llu", query_id_first(id),
-		(unsigned long long)query_id_second(id));
+	char text[QUERY_ID_BYTES];
+	query_id_text(query_id_first(id), query_id_second(id), text);
 	jsonw_str(j, key, text);
 }
 
