@@ -19,18 +19,16 @@ static const struct query_key keys[] = {
 };
 
 struct question {
-	struct query query; /* what workers read */
+	struct view_question head;
 	struct buf records; /* of all workers, with their lengths */
 	uint64_t matched;
 	uint32_t count;
-	void (*done)(void *ctx, struct buf *json);
-	void *ctx;
 };
 
 static bool collect(void *worker, const void *question, void *part)
 {
 	const struct worker *w = worker;
-	const struct query *q = &((const struct question *)question)->query;
+	const struct query *q = &((const struct question *)question)->head.query;
 	struct sample_search *s = part;
 	if (q->given[STREAM] && query_id_first(q->number[STREAM]) != w->index)
 		return true;
@@ -90,7 +88,7 @@ static void answer(void *question, const struct gather *g)
 	struct buf page;
 	struct jsonw j;
 	struct row *all = q->records.failed ? NULL : decode_all(q);
-	uint32_t limit = query_number(&q->query, LIMIT);
+	uint32_t limit = query_number(&q->head.query, LIMIT);
 	uint32_t shown = q->count < limit ? q->count : limit;
 	buf_init(&page);
 	view_begin(&j, &page, g, q->matched, shown);
@@ -101,7 +99,7 @@ static void answer(void *question, const struct gather *g)
 	jsonw_end(&j);
 	page.failed |= q->records.failed || (q->count && !all);
 	mem_free(all);
-	q->done(q->ctx, &page);
+	q->head.done(q->head.ctx, &page);
 	buf_fini(&page);
 }
 
@@ -128,15 +126,11 @@ static const struct gather_ops ops = {
 static void ask(
 	void *arg, const struct query *query, void (*done)(void *ctx, struct buf *json), void *ctx)
 {
-	struct question *q = mem_zalloc(sizeof(*q));
-	if (q) {
-		*q = (struct question){.query = *query, .done = done, .ctx = ctx};
-		buf_init(&q->records);
-		if (control_gather(arg, &ops, q) == 0)
-			return;
-	}
-	mem_free(q);
-	done(ctx, NULL);
+	struct question *q = view_question(sizeof(*q), arg, query, done, ctx);
+	if (!q)
+		return;
+	buf_init(&q->records);
+	view_gather(&q->head, &ops);
 }
 
 const struct introspect_page view_samples = {
