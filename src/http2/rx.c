@@ -220,18 +220,11 @@ static enum h2_rx_step step_data(struct h2_conn *c, struct h2_event *out)
 	}
 	rx->data_left -= n;
 	bool end = rx->data_end && rx->data_left == 0;
-	out->kind = H2_EV_MESSAGE;
-	out->stream = s;
-	out->oversized = false;
-	out->ev.kind = EVENT_DATA;
-	out->ev.end = end;
-	out->ev.code = 0;
-	out->ev.fields = NULL;
 	if (n == rx->in.len) { /* the last view of the slab: hand the reference on */
-		out->ev.data = rx->in;
+		h2_event_data(out, s, rx->in, end);
 		rx->in = (struct slice){NULL, NULL, 0};
 	} else {
-		out->ev.data = slice_of(rx->in.slab, rx->in.at, n);
+		h2_event_data(out, s, slice_of(rx->in.slab, rx->in.at, n), end);
 		rx->in.at += n;
 		rx->in.len -= n;
 	}
