@@ -2,6 +2,7 @@
  * bytes, and is reused through a thread-local list. */
 #include <string.h>
 #include "base/assert.h"
+#include "base/freelist.h"
 #include "base/mem.h"
 #include "http/fields.h"
 #include "http/run.h"
@@ -20,8 +21,7 @@ struct fields_block {
 	_Alignas(8) uint8_t bytes[FIRST_BYTES];
 };
 
-static _Thread_local struct fields *cache;
-static _Thread_local uint32_t cache_len;
+static _Thread_local struct free_list cache;
 
 static struct fields_block *block_of(struct fields *f)
 {
@@ -30,23 +30,15 @@ static struct fields_block *block_of(struct fields *f)
 
 struct fields *fields_create(void)
 {
-	struct fields *f = cache;
-	if (LIKELY(f)) {
-		cache = f->next_free;
-		cache_len--;
-	} else {
-		struct fields_block *block = mem_alloc(sizeof(*block));
-		if (!block)
-			return NULL;
-		f = &block->f;
-	}
+	struct fields *f = free_list_take(&cache, sizeof(struct fields_block));
+	if (!f)
+		return NULL;
 	f->list = block_of(f)->list;
 	f->count = 0;
 	f->cap = FIRST_FIELDS;
 	f->list_bytes = 0;
 	f->run = NULL;
 	f->run_changed = false;
-	f->next_free = NULL;
 	arena_init(&f->arena, block_of(f)->bytes, FIRST_BYTES, CHUNK_BYTES);
 	return f;
 }
@@ -58,23 +50,12 @@ void fields_destroy(struct fields *f)
 	if (f->run)
 		run_unref(f->run);
 	arena_fini(&f->arena);
-	if (cache_len >= CACHE_MAX) {
-		mem_free(f);
-		return;
-	}
-	f->next_free = cache;
-	cache = f;
-	cache_len++;
+	free_list_give(&cache, f, CACHE_MAX);
 }
 
 void fields_cache_purge(void)
 {
-	while (cache) {
-		struct fields *f = cache;
-		cache = f->next_free;
-		mem_free(f);
-	}
-	cache_len = 0;
+	free_list_purge(&cache);
 	run_purge();
 }
 

@@ -41,9 +41,8 @@ struct fields {
 	uint32_t count, cap;
 	uint32_t list_bytes; /* RFC 9113 6.5.2 size */
 	struct arena arena;
-	struct fields_run *run;   /* has the first fields' bytes; NULL: none */
-	bool run_changed;         /* the first fields are no longer the run's */
-	struct fields *next_free; /* in the cache */
+	struct fields_run *run; /* has the first fields' bytes; NULL: none */
+	bool run_changed;       /* the first fields are no longer the run's */
 };
 
 struct fields *fields_create(void) MUST_USE; /* NULL: out of memory */
