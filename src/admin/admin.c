@@ -340,26 +340,11 @@ static void answer_index(struct answer *a)
 
 /* ---- the terminus ---- */
 
-/* Up to a query. */
-static bool same_path(const char *path, const char *page)
-{
-	size_t len = strcspn(path, "?");
-	return len == strlen(page) && !memcmp(path, page, len);
-}
-
 static const struct page *find_page(const char *path)
 {
 	for (size_t i = 0; i < PAGES; i++)
-		if (same_path(path, pages[i].path))
+		if (introspect_is_path(path, pages[i].path))
 			return &pages[i];
-	return NULL;
-}
-
-static const struct introspect *find_view(const char *path)
-{
-	for (const struct introspect *v = hooks->views; v && v->page; v++)
-		if (same_path(path, v->page->path))
-			return v;
 	return NULL;
 }
 
@@ -414,7 +399,7 @@ static bool has_etag(const struct fields *head)
 static void begin(struct call *c, const struct fields *head)
 {
 	const struct page *p = find_page(c->path);
-	const struct introspect *view = p ? NULL : find_view(c->path);
+	const struct introspect *view = p ? NULL : introspect_find(hooks->views, c->path);
 	const char *methods = p ? p->methods : READ;
 	struct answer *a = p || view ? mem_zalloc(sizeof *a) : NULL;
 	if (!a) {

@@ -196,22 +196,13 @@ static void part_done(void *ctx, struct buf *json)
 		end_round();
 }
 
-static const struct introspect *find_page(const char *path)
-{
-	size_t len = strcspn(path, "?");
-	for (const struct introspect *i = hooks->views; i && i->page; i++)
-		if (strlen(i->page->path) == len && !memcmp(i->page->path, path, len))
-			return i;
-	return NULL;
-}
-
 static void ask(const char *path)
 {
 	if (find_part(path))
 		return;
 	ASSERT(round_now.count < COMMON + EVENTS_CLIENTS_MAX);
 	struct part *p = &round_now.parts[round_now.count++];
-	const struct introspect *i = find_page(path);
+	const struct introspect *i = introspect_find(hooks->views, path);
 	struct query q;
 	struct buf why;
 	buf_init(&p->json);
@@ -366,7 +357,7 @@ static int read_query(struct client *cl, const char *path, struct buf *why)
 {
 	struct query q;
 	struct buf ours, theirs;
-	const struct introspect *streams = find_page("/streams");
+	const struct introspect *streams = introspect_find(hooks->views, "/streams");
 	int err = ERR_INVALID;
 	char start[32];
 	buf_init(&ours);

@@ -8,6 +8,8 @@
  * thread's. Errors: json NULL: no memory, or too much is being asked. */
 #ifndef WEIR_METRICS_INTROSPECT_H
 #define WEIR_METRICS_INTROSPECT_H
+#include <stdbool.h>
+#include <string.h>
 #include "base/buf.h"
 
 struct query;
@@ -26,4 +28,20 @@ struct introspect {
 	const struct introspect_page *page; /* NULL ends an array */
 	void *arg;
 };
+
+/* Is this path, up to its query, the page's? */
+static inline bool introspect_is_path(const char *path, const char *page)
+{
+	size_t len = strcspn(path, "?");
+	return len == strlen(page) && !memcmp(path, page, len);
+}
+/* The page of this path; NULL: `all`, which may be NULL, has none. */
+static inline const struct introspect *introspect_find(
+	const struct introspect *all, const char *path)
+{
+	for (; all && all->page; all++)
+		if (introspect_is_path(path, all->page->path))
+			return all;
+	return NULL;
+}
 #endif
