@@ -295,6 +295,41 @@ void *read_list(struct reader *r, const struct where *w, const struct node *n, c
 	return items;
 }
 
+void read_choice(struct reader *r, const struct where *w, const struct node *n, const struct key *k,
+	const struct choice *choice, uint8_t *bit)
+{
+	const struct value_type type = {"", choice->expects, RANGE_NONE, NULL};
+	const struct key one = {.name = k->name, .type = &type};
+	struct suggestion s;
+	suggestion_init(&s, n->kind == NODE_SCALAR ? n->text : "", n->len);
+	for (unsigned i = 0; choice->names[i]; i++) {
+		if (n->kind == NODE_SCALAR && !strcmp(n->text, choice->names[i]))
+			*bit = (uint8_t)(1u << i);
+		suggestion_offer(&s, choice->names[i]);
+	}
+	if (!*bit)
+		read_unexpected(r, w, n, &one, NULL, n->kind == NODE_SCALAR ? s.best : NULL);
+}
+
+uint8_t read_choices(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, item_fn *item)
+{
+	uint32_t count;
+	uint8_t all = 0;
+	const uint8_t *bits = read_list(r, w, n, k, item, sizeof(*bits), &count);
+	const struct node *v = n->first;
+	for (uint32_t i = 0; i < count; i++, v = v->next) {
+		char path[WHERE_TEXT_MAX];
+		where_text(w, path);
+		if (all & bits[i])
+			report_add(&r->report, v->line, v->column,
+				"%s[%u]: expected each once, got %s again", path, i,
+				clip(v->text, v->len).text);
+		all |= bits[i];
+	}
+	return all;
+}
+
 /* The first member of item i. */
 static const char *name_of(const void *items, uint32_t i, size_t item_bytes)
 {
