@@ -183,22 +183,26 @@ def a_message_costs_no_more_than_recorded(shape, chain):
           " 'make ratchet-record'")
 
 
-@cases(*(shape for shape in SHAPES if SHAPES[shape][2] == "message"), timeout_s=120)
+MESSAGE_SHAPES = [shape for shape in SHAPES if SHAPES[shape][2] == "message"]
+
+
+def adds_at_most(limit, what, without, shape):
+    """What weir has and the chain `without` has not, by the message."""
+    able()
+    added = until_below(limit, lambda: cost("weir", shape) - cost(without, shape), ("weir", without), shape)
+    text = f"{what} {added:.1f} instructions a message"
+    print(f"{shape:12} {text}")
+    check(added <= limit, text)
+
+
+@cases(*MESSAGE_SHAPES, timeout_s=120)
 def counting_adds_at_most_60_instructions_a_message(shape):
-    able()
-    added = until_below(COUNTING_MAX, lambda: cost("weir", shape) - cost("timed", shape),
-                        ("weir", "timed"), shape)
-    print(f"{shape:12} counting adds {added:.1f} instructions a message")
-    check(added <= COUNTING_MAX, f"counting adds {added:.1f} instructions a message")
+    adds_at_most(COUNTING_MAX, "counting adds", "timed", shape)
 
 
-@cases(*(shape for shape in SHAPES if SHAPES[shape][2] == "message"), timeout_s=120)
+@cases(*MESSAGE_SHAPES, timeout_s=120)
 def filters_that_no_route_asks_for_add_nothing_to_a_message(shape):
-    able()
-    added = until_below(UNWANTED_MAX, lambda: cost("weir", shape) - cost("counted", shape),
-                        ("weir", "counted"), shape)
-    print(f"{shape:12} filters that are off add {added:.1f} instructions a message")
-    check(added <= UNWANTED_MAX, f"filters that are off add {added:.1f} instructions a message")
+    adds_at_most(UNWANTED_MAX, "filters that are off add", "counted", shape)
 
 
 def record():
