@@ -105,6 +105,8 @@ def the_runner_writes_its_tables_and_pictures():
         text = f.read()
     rows = re.findall(r"^\|[^|]+\| [\d.]+ \| [\d.]+ \| (?:hit|\*\*miss\*\*) \|", text, re.M)
     check_eq(len(rows), 7, f"rows with a verdict in {text}\nthey")
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as f:
+        check(f"loopback ({f.read().strip()})" in text, f"no word of the congestion control in {text}")
     for picture in re.findall(r"\((img/[^)]+\.svg)\)", text):
         with open(os.path.join(out, picture)) as f:
             check("<polyline" in f.read(), f"no line in {picture}")

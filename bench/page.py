@@ -214,12 +214,18 @@ def stall_section(stall):
         ["proxy", "all read", "one stalled", "ratio"], rows) + [""]
 
 
+def congestion_control():
+    """It matters: bbr paces, with a timer for each burst, and cubic does not."""
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as f:
+        return f.read().strip()
+
+
 def head(found, started):
     versions = ", ".join(f"{k.name} {k.version}" for k in found["kinds"] if k.is_peer) or "none"
     out = ["# Benchmarks", "", "Written by `make bench`; how it measures stands at the top of"
            " `bench/run`, the peers' settings and the reasons for them in `bench/peers/`.", "",
            f"- {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(started))}, {machine()},"
-           f" Linux {platform.release().split('-')[0]}, loopback, no TLS",
+           f" Linux {platform.release().split('-')[0]}, loopback ({congestion_control()}), no TLS",
            f"- Weir {found['kinds'][0].version} ({commit()}); peers: {versions}"
            + (f"; left out: {'; '.join(found['missing'])}" if found["missing"] else ""),
            f"- one worker on one core, the load on another; {found['rounds']} interleaved rounds of"
