@@ -38,9 +38,9 @@ static void ms(struct jsonw *j, const char *key, uint64_t ns)
 	jsonw_milli(j, key, ns / 1000);
 }
 
-static const char *protocol(const struct accesslog *s)
+static const char *protocol(enum grpc_wire wire)
 {
-	switch ((enum grpc_wire)s->wire) {
+	switch (wire) {
 	case GRPC_WIRE_GRPC:
 		return "grpc";
 	case GRPC_WIRE_WEB:
@@ -62,7 +62,7 @@ static void put_what(struct jsonw *j, const struct call *c, const struct accessl
 		jsonw_str(j, "route", c->route->name);
 	if (c->cluster)
 		jsonw_str(j, "cluster", c->cluster->name);
-	jsonw_str(j, "protocol", protocol(s));
+	jsonw_str(j, "protocol", protocol((enum grpc_wire)s->wire));
 	text(j, "http_method", c->method, ACCESS_LOG_METHOD_BYTES);
 	text(j, "path", c->path, ACCESS_LOG_PATH_BYTES);
 	if (s->wire != GRPC_WIRE_NONE) {
@@ -166,20 +166,37 @@ static void count_line(struct call_env *env, enum log_event event)
 	series_add(metrics_series(env->metrics, GROUP_ACCESS_LOG, labels), M_ACCESS_LOG_RECORDS, 1);
 }
 
+static void begin_line(struct jsonw *j, struct call_env *env, enum log_event event)
+{
+	char time[CLOCK_TEXT_BYTES];
+	clock_text(env->wall_ns, time);
+	buf_clear(&env->line);
+	jsonw_begin(j, &env->line);
+	jsonw_object(j, NULL);
+	jsonw_str(j, "time", time);
+	jsonw_str(j, "event", event_names[event]);
+}
+
+static void end_line(struct jsonw *j, struct call_env *env, struct sink *sink, enum log_event event)
+{
+	struct buf *line = &env->line;
+	jsonw_end(j);
+	buf_char(line, '\n');
+	count_line(env, event);
+	DEBUG_ASSERT(line->failed || line->len <= ACCESS_LOG_LINE_BYTES);
+	if (line->failed)
+		sink_drop(sink);
+	else
+		(void)sink_put(sink, &env->outputs, line->bytes, line->len);
+}
+
 static void write_line(struct call *c, struct accesslog *s, enum log_event event)
 {
 	struct call_env *env = c->env;
-	struct buf *line = &env->line;
-	struct sink *sink = c->config->access_log.sink;
-	char time[CLOCK_TEXT_BYTES], id[QUERY_ID_BYTES]; /* as in /streams and in the log */
+	char id[QUERY_ID_BYTES]; /* as in /streams and in the log */
 	struct jsonw j;
-	clock_text(env->wall_ns, time);
 	query_id_text(env->index, c->id, id);
-	buf_clear(line);
-	jsonw_begin(&j, line);
-	jsonw_object(&j, NULL);
-	jsonw_str(&j, "time", time);
-	jsonw_str(&j, "event", event_names[event]);
+	begin_line(&j, env, event);
 	jsonw_str(&j, "id", id);
 	put_what(&j, c, s);
 	if (event != EVENT_LINE_OPEN) {
@@ -192,17 +209,59 @@ static void write_line(struct call *c, struct accesslog *s, enum log_event event
 	}
 	if (event == EVENT_LINE_CLOSE)
 		put_end(&j, c);
-	jsonw_end(&j);
-	buf_char(line, '\n');
-	count_line(env, event);
-	DEBUG_ASSERT(line->failed || line->len <= ACCESS_LOG_LINE_BYTES);
-	if (line->failed)
-		sink_drop(sink);
-	else
-		(void)sink_put(sink, &env->outputs, line->bytes, line->len);
+	end_line(&j, env, c->config->access_log.sink, event);
 	s->line_ns = env->now_ns;
 	for (int i = LANE_REQUEST; i <= LANE_RESPONSE; i++)
 		s->line_messages[i] = c->lanes[i].messages;
+}
+
+/* ---- what became no call ---- */
+
+static void put_field(
+	struct jsonw *j, const char *key, const struct fields *head, enum token name, size_t most)
+{
+	char value[ACCESS_LOG_PATH_BYTES + 2]; /* one more than is shown: a cut one shows it */
+	const struct field *f = fields_get(head, name);
+	if (!f)
+		return;
+	size_t len = f->value_len <= most ? f->value_len : most + 1;
+	memcpy(value, f->value, len);
+	value[len] = '\0';
+	text(j, key, value, most);
+}
+
+static void put_head(struct jsonw *j, const struct fields *head)
+{
+	char trace_id[TRACE_ID_BYTES];
+	trace_id_of(head, trace_id);
+	jsonw_str(j, "protocol", protocol(grpc_wire_of_request(head)));
+	put_field(j, "http_method", head, TOKEN_METHOD, ACCESS_LOG_METHOD_BYTES);
+	put_field(j, "path", head, TOKEN_PATH, ACCESS_LOG_PATH_BYTES);
+	put_field(j, "authority", head, TOKEN_AUTHORITY, ACCESS_LOG_TEXT_BYTES);
+	put_field(j, "user_agent", head, TOKEN_USER_AGENT, ACCESS_LOG_TEXT_BYTES);
+	text(j, "trace_id", trace_id, TRACE_ID_BYTES);
+}
+
+void accesslog_refused(struct call_env *env, const struct config_access_log *log,
+	const struct accesslog_refusal *why)
+{
+	struct jsonw j;
+	if (!log->sink || !(log->events & LOG_CLOSE))
+		return;
+	begin_line(&j, env, EVENT_LINE_CLOSE);
+	jsonw_str(&j, "listener", why->listener);
+	if (why->head)
+		put_head(&j, why->head);
+	text(&j, "client", why->client, ACCESS_LOG_TEXT_BYTES);
+	if (why->http_status)
+		jsonw_u64(&j, "http_status", why->http_status);
+	jsonw_str(&j, "ended_by", "weir");
+	jsonw_str(&j, "reason", why->reason);
+	if (why->detail)
+		text(&j, "detail", why->detail, ACCESS_LOG_TEXT_BYTES);
+	if (why->h2_code)
+		jsonw_u64(&j, "h2_code", why->h2_code);
+	end_line(&j, env, log->sink, EVENT_LINE_CLOSE);
 }
 
 /* ---- the filter ---- */

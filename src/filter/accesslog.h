@@ -1,5 +1,6 @@
 /* accesslog.h - the filter that writes about streams: a line of JSON when one opens, each
- * access_log.every while it is open, and when it has ended.
+ * access_log.every while it is open, and when it has ended; and one about a stream that was refused
+ * before it was a call.
  *
  *   {"time":"2026-11-21T23:31:38.123Z","event":"close","id":"0-7","listener":"in",...}\n
  *
@@ -26,4 +27,16 @@
 #define ACCESS_LOG_METHOD_BYTES 32u
 
 extern const struct call_filter filter_accesslog;
+
+/* A request that became no call, and so has no route and no id: REFUSED_STREAM and its like. */
+struct accesslog_refusal {
+	const char *listener, *client;
+	const char *reason, *detail; /* detail: NULL = none */
+	const struct fields *head;   /* NULL: not known */
+	uint32_t h2_code;            /* of the RST_STREAM; 0 = http_status was the answer */
+	uint16_t http_status;
+};
+/* Its close line, when `log` is on and has such lines. */
+void accesslog_refused(struct call_env *env, const struct config_access_log *log,
+	const struct accesslog_refusal *why);
 #endif

@@ -313,6 +313,77 @@ TEST(hostile_bytes_of_peers_neither_break_a_line_nor_make_it_long)
 	json_decref(all);
 }
 
+static void refused(const struct fields *head, struct accesslog_refusal why)
+{
+	why.listener = "in";
+	why.client = "10.0.0.1:5555";
+	why.head = head;
+	accesslog_refused(&env, &config.access_log, &why);
+}
+
+TEST(a_stream_that_was_refused_before_it_began_has_a_close_line_with_what_is_known)
+{
+	begin(LOG_CLOSE, 0);
+	refused(NULL, (struct accesslog_refusal){.reason = "too_many_streams",
+			      .detail = "beyond SETTINGS_MAX_CONCURRENT_STREAMS",
+			      .h2_code = H2_REFUSED_STREAM});
+	refused(NULL, (struct accesslog_refusal){.reason = "http1", .http_status = 505});
+	struct fields *head = FIELDS(":method", "POST", ":path", "/a.B/C", ":authority",
+		"chat.example.com", "content-type", "application/grpc", "user-agent", "grpc-c/1.51",
+		"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+	refused(head, (struct accesslog_refusal){
+			      .reason = "memory_budget", .h2_code = H2_REFUSED_STREAM});
+	fields_destroy(head);
+	const char *labels[] = {"close"};
+	CHECK_EQ(metrics_read(metrics, M_ACCESS_LOG_RECORDS, labels), 3);
+	json_t *all = end();
+	CHECK_EQ(json_array_size(all), 3);
+#define REFUSED                                                                                    \
+	"{\"time\":\"2025-11-21T23:33:20.123Z\",\"event\":\"close\",\"listener\":\"in\","          \
+	"\"client\":\"10.0.0.1:5555\",\"ended_by\":\"weir\","
+	check_line(all, 0,
+		REFUSED "\"reason\":\"too_many_streams\",\"h2_code\":7,"
+			"\"detail\":\"beyond SETTINGS_MAX_CONCURRENT_STREAMS\"}");
+	check_line(all, 1, REFUSED "\"reason\":\"http1\",\"http_status\":505}");
+	check_line(all, 2,
+		REFUSED "\"reason\":\"memory_budget\",\"h2_code\":7,\"protocol\":\"grpc\","
+			"\"http_method\":\"POST\",\"path\":\"/a.B/C\","
+			"\"authority\":\"chat.example.com\",\"user_agent\":\"grpc-c/1.51\","
+			"\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}");
+	json_decref(all);
+}
+
+TEST(a_refused_stream_has_no_line_without_a_log_or_without_close_lines)
+{
+	begin(LOG_OPEN | LOG_UPDATE, 0);
+	refused(NULL, (struct accesslog_refusal){.reason = "http1", .http_status = 505});
+	struct config_access_log off = {.events = LOG_CLOSE};
+	accesslog_refused(&env, &off, &(struct accesslog_refusal){.reason = "http1"});
+	json_t *all = end();
+	CHECK_EQ(json_array_size(all), 0);
+	json_decref(all);
+}
+
+TEST(hostile_bytes_of_a_refused_head_neither_break_a_line_nor_make_it_long)
+{
+	begin(LOG_CLOSE, 0);
+	char much[5000];
+	memset(much, '\x1b', sizeof much - 1); /* six bytes each in the line */
+	much[sizeof much - 1] = '\0';
+	const char *texts[] = {much, "", "\xff\xfe\xc3", "\"},{\"event\":\"open"};
+	for (unsigned i = 0; i < 4; i++) {
+		struct fields *head = FIELDS(":method", texts[i], ":path", texts[i], ":authority",
+			texts[i], "user-agent", texts[i], "traceparent", texts[i]);
+		refused(head, (struct accesslog_refusal){.reason = "memory_budget", .h2_code = 7});
+		fields_destroy(head);
+	}
+	json_t *all = end(); /* checks each line's length and form */
+	CHECK_EQ(json_array_size(all), 4);
+	CHECK_EQ(strlen(str(all, 0, "path")), (ACCESS_LOG_PATH_BYTES - 3) / 6 + 3);
+	CHECK_STR(str(all, 3, "user_agent"), texts[3]);
+	json_decref(all);
+}
+
 TEST(a_call_is_not_in_the_log_when_there_is_none_or_its_route_says_so)
 {
 	begin(LOG_OPEN | LOG_CLOSE, 0);

@@ -104,6 +104,8 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	books->conns++;
 	c->peer = h2_settings_assumed();
 	c->send_window_bytes = H2_WINDOW_DEFAULT;
+	c->now_bytes = c->options.output_bytes;
+	c->outputs = 1;
 	c->next_id = 1;
 	c->goaway_out_id = H2_MAX_STREAM_ID;
 	c->dead_fault = H2_FAULT_COUNT;
@@ -265,6 +267,7 @@ void h2_conn_die(struct h2_conn *c, uint32_t code, enum h2_fault fault, const ch
 	if (c->dead)
 		return;
 	c->dead = true;
+	c->now_bytes = 0;
 	c->dead_code = code;
 	c->dead_fault = (uint16_t)fault;
 	h2_conn_attend(c, H2_PEND_DEAD | H2_PEND_OVER);
@@ -288,11 +291,6 @@ void h2_conn_bug(struct h2_conn *c)
 void h2_conn_kill(struct h2_conn *c, enum h2_code code, const char *debug)
 {
 	h2_conn_die(c, code, H2_FAULT_COUNT, debug);
-}
-
-uint32_t h2_conn_refused_streams(const struct h2_conn *c)
-{
-	return c->refused_streams;
 }
 
 bool h2_conn_is_dead(const struct h2_conn *c)
@@ -467,11 +465,15 @@ void h2_conn_written(struct h2_conn *c, size_t bytes)
 		payload = c->out_held;
 	c->out_held -= payload;
 	c->books->held_bytes -= payload;
+	c->outputs++;
+	if (!c->dead && c->out.unwritten < c->options.output_bytes)
+		c->now_bytes = c->options.output_bytes - (uint32_t)c->out.unwritten;
 	answers_written(c);
 }
 
 void h2_conn_compact(struct h2_conn *c)
 {
+	c->now_bytes = 0;
 	h2_out_compact(&c->out);
 	LIST_FOR_EACH (node, &c->ready)
 		h2_tx_blocked(CONTAINER_OF(node, struct h2_stream, send_node), H2_BLOCKED_SOCKET);

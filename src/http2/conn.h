@@ -24,8 +24,9 @@
  *
  * tx queues what is pushed, per stream, decoded: payloads up to 4 KiB are copied and merged, larger
  * ones are referenced. What leaves a stream's queue for the wire is "admitted" and reported by
- * H2_EV_ADMITTED, on which the owner credits the far side's stream. The connection's receive window
- * is credited on receipt; a stream's only by h2_stream_credit.
+ * H2_EV_ADMITTED (or at once, by h2_stream_push_now), on which the owner credits the far side's
+ * stream. The connection's receive window is credited on receipt; a stream's only by
+ * h2_stream_credit.
  *
  * Owner: the front or link that made it. Threads: one. Time: passed to feed, for the flood budgets.
  * Errors: ERR_NOMEM at create; a peer's fault or lack of memory inside HPACK or the flow ledger
@@ -96,6 +97,8 @@ enum h2_event_kind {
 	H2_EV_PING_ACK, /* opaque: answers h2_conn_ping */
 	H2_EV_DRAINED,  /* our drain's second GOAWAY is out: last_id; no new streams will come */
 	H2_EV_DEAD,     /* code, fault: the connection is beyond use; the last event */
+	H2_EV_REFUSED,  /* code, fault: a request became no stream, and RST_STREAM says so: over
+			   max_concurrent_streams, after GOAWAY, malformed, no memory. No handle */
 };
 
 enum h2_blocked {
@@ -122,7 +125,7 @@ struct h2_event {
 	uint32_t bytes;
 	enum h2_blocked blocked; /* BLOCKED */
 	uint64_t opaque;
-	enum h2_fault fault; /* DEAD, and RESET by the engine; H2_FAULT_COUNT = none */
+	enum h2_fault fault; /* DEAD, REFUSED, and RESET by the engine; H2_FAULT_COUNT = none */
 	const char *debug;   /* GOAWAY debug data: borrowed until the next poll */
 	uint32_t debug_len;
 };
@@ -175,8 +178,6 @@ void h2_conn_drain_now(struct h2_conn *c);
  */
 void h2_conn_kill(struct h2_conn *c, enum h2_code code, const char *debug);
 bool h2_conn_is_dead(const struct h2_conn *c);
-/* Requests answered REFUSED_STREAM without an event, over max_concurrent_streams, so far; wraps. */
-uint32_t h2_conn_refused_streams(const struct h2_conn *c);
 bool h2_conn_peer_settings_seen(const struct h2_conn *c);
 bool h2_conn_peer_extended_connect(const struct h2_conn *c);
 
@@ -185,6 +186,10 @@ bool h2_conn_peer_extended_connect(const struct h2_conn *c);
  * out of order is dropped and counts in books->bugs. Out of memory: the stream is reset
  * INTERNAL_ERROR and an H2_EV_RESET (not by_peer) follows. */
 void h2_stream_push(struct h2_stream *s, struct event *ev);
+/* The same, but a small payload that nothing waits before is framed at once, without a queue: ahead
+ * of what the turn has still to say, and maybe not merged with the next. Its bytes, admitted: no
+ * H2_EV_ADMITTED will tell of them. 0: it took the way of h2_stream_push. */
+uint32_t h2_stream_push_now(struct h2_stream *s, struct event *ev);
 /* Gives `bytes` of received DATA back to the peer's stream window. */
 void h2_stream_credit(struct h2_stream *s, uint32_t bytes);
 /* Drops what is queued and sends RST_STREAM(code). With NO_ERROR and our end already pushed it

@@ -40,6 +40,9 @@ struct h2_conn {
 
 	struct h2_out out;
 	int32_t send_window_bytes;
+	uint32_t now_bytes; /* room for DATA that is framed at once; 0: the socket is full, or dead
+			     */
+	uint32_t outputs;   /* written so far; wraps */
 	struct list ready, starved;
 	uint64_t out_held;     /* payload bytes framed and not yet written */
 	uint64_t answers_mark; /* out.queued_total when the older half of the answers was counted */
@@ -50,7 +53,6 @@ struct h2_conn {
 	struct idmap table; /* the other open streams by id */
 	struct list handles;
 	uint32_t open_streams;
-	uint32_t refused_streams;   /* over max_concurrent_streams, since the beginning; wraps */
 	uint32_t next_id;           /* client: the next to open */
 	uint32_t last_id;           /* server: the highest the peer opened */
 	uint32_t gap_low, gap_high; /* hull of the ids that the peer skipped; 0: none */

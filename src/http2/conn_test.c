@@ -118,6 +118,35 @@ TEST(refused_streams_are_told_as_unprocessed)
 	kit_destroy(k);
 }
 
+/* The one REFUSED event at the server. */
+static void check_refused(struct kit *k, enum h2_fault fault, enum h2_code code)
+{
+	struct h2_event *ev = kit_last(&k->b, H2_EV_REFUSED);
+	CHECK_EQ(kit_count(&k->b, H2_EV_REFUSED), 1);
+	REQUIRE(ev != NULL);
+	CHECK(!ev->stream);
+	CHECK_EQ(ev->fault, fault);
+	CHECK_EQ(ev->code, code);
+}
+
+TEST(a_request_that_becomes_no_stream_is_told_to_the_server_with_why)
+{
+	struct h2_options o = h2_options_default(H2_SERVER);
+	o.max_concurrent_streams = 1;
+	struct kit *k = kit_create(NULL, &o);
+	CHECK(kit_open(k, KIT_REQUEST, false) && kit_open(k, KIT_REQUEST, false));
+	kit_run(k);
+	check_refused(k, H2_FAULT_TOO_MANY_STREAMS, H2_REFUSED_STREAM);
+	CHECK_EQ(kit_count(&k->b, H2_EV_MESSAGE), 1);
+	kit_destroy(k);
+	k = kit_create(NULL, NULL);
+	CHECK(kit_open(k, KIT_FIELDS(":method", "POST"), false) != NULL);
+	kit_run(k);
+	check_refused(k, H2_FAULT_PSEUDO_MISSING, H2_PROTOCOL_ERROR);
+	CHECK_EQ(kit_count(&k->b, H2_EV_MESSAGE), 0);
+	kit_destroy(k);
+}
+
 TEST(a_complete_response_leaves_before_reset_no_error)
 {
 	struct kit *k = kit_create(NULL, NULL);

@@ -67,6 +67,7 @@ static void relay(struct h2_conn *from)
 		case H2_EV_PING_ACK:
 		case H2_EV_DRAINED:
 		case H2_EV_DEAD:
+		case H2_EV_REFUSED:
 			must(false, "the hop was disturbed");
 		}
 	}

@@ -34,13 +34,15 @@ static bool decode(struct h2_conn *c, const struct block *b, struct fields *fiel
 	return false;
 }
 
-static enum h2_rx_step refuse(
-	struct h2_conn *c, const struct block *b, struct fields *fields, enum h2_fault fault)
+/* A request that becomes no stream: answered here, and told. */
+static enum h2_rx_step refuse(struct h2_conn *c, const struct block *b, struct fields *fields,
+	enum h2_fault fault, struct h2_event *out)
 {
 	fields_destroy(fields);
-	c->refused_streams += fault == H2_FAULT_TOO_MANY_STREAMS;
 	h2_rx_refuse(c, b->id, fault);
-	return H2_STEP_MORE;
+	*out = (struct h2_event){
+		.kind = H2_EV_REFUSED, .code = h2_fault_code(fault), .fault = fault};
+	return H2_STEP_EVENT;
 }
 
 /* Faults for which a peer pays from its budget of resets: it makes us work and gets RST_STREAM. */
@@ -130,19 +132,19 @@ static enum h2_rx_step open_stream(struct h2_conn *c, const struct block *b, str
 	}
 	if (!fields)
 		return refuse(
-			c, b, NULL, fault == H2_FAULT_COUNT ? H2_FAULT_NO_MEMORY_OPEN : fault);
+			c, b, NULL, fault == H2_FAULT_COUNT ? H2_FAULT_NO_MEMORY_OPEN : fault, out);
 	struct h2_facts facts = {.content_length = -1};
 	if (!overflow) /* a cut list can't be judged; the owner answers 431 */
 		fault = judge_request(c, b, fields, &facts);
 	if (fault != H2_FAULT_COUNT) {
 		if (charge_reset(c))
-			return refuse(c, b, fields, fault);
+			return refuse(c, b, fields, fault, out);
 		fields_destroy(fields);
 		return H2_STEP_MORE;
 	}
 	struct h2_stream *s = h2_stream_create(c, b->id);
 	if (!s)
-		return refuse(c, b, fields, H2_FAULT_NO_MEMORY_OPEN);
+		return refuse(c, b, fields, H2_FAULT_NO_MEMORY_OPEN, out);
 	h2_stream_move(s, H2_STATE_OPEN);
 	h2_stream_set_rx(s, H2_RX_BODY, facts.content_length);
 	return message(s, EVENT_HEAD, b, fields, overflow, out);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "call/stall.h"
+#include "filter/accesslog.h"
 #include "http1/http1.h"
 #include "net/sock.h"
 #include "proxy/accept.h"
@@ -42,8 +43,15 @@ static void stream_push(struct call *c, struct event *ev)
 {
 	struct h2_stream *s = c->front_state;
 	struct front *f = h2_conn_user(h2_stream_conn(s));
-	h2_stream_push(s, ev);
 	h2io_dirty(&f->io);
+	/* Our own pages push when they are credited, and must not be credited as they push. */
+	if (UNLIKELY(c->terminus != &upstream_terminus)) {
+		h2_stream_push(s, ev);
+		return;
+	}
+	uint32_t sent = h2_stream_push_now(s, ev);
+	if (sent)
+		call_credit_response(c, sent);
 }
 
 static void stream_credit(struct call *c, uint32_t bytes)
@@ -75,6 +83,30 @@ static const struct call_front stream_front = {
 
 /* ---- calls ---- */
 
+/* A line about what becomes no call. `head`: NULL when it is not known. */
+static void log_refusal(struct front *f, const struct fields *head, struct accesslog_refusal why)
+{
+	struct worker *w = f->io.worker;
+	const struct listener *l = f->listener->listener;
+	if (l->admin)
+		return;
+	why.listener = l->config.name;
+	why.client = f->peer;
+	why.head = head;
+	accesslog_refused(&w->env, &w->current->base.config->access_log, &why);
+}
+
+/* By the engine, and answered. */
+static void on_refused(struct front *f, const struct h2_event *ev)
+{
+	if (ev->fault == H2_FAULT_TOO_MANY_STREAMS)
+		series_add(f->listener->series, M_STREAMS_REFUSED, 1);
+	log_refusal(f, NULL,
+		(struct accesslog_refusal){.reason = h2_fault_name(ev->fault),
+			.detail = h2_fault_text(ev->fault),
+			.h2_code = ev->code});
+}
+
 static void refuse(struct front *f, struct h2_event *ev)
 {
 	series_add(f->listener->series, M_STREAMS_REFUSED, 1);
@@ -82,6 +114,14 @@ static void refuse(struct front *f, struct h2_event *ev)
 	h2_stream_release(ev->stream);
 	event_drop(&ev->ev);
 	h2io_dirty(&f->io);
+}
+
+static void refuse_for(struct front *f, struct h2_event *ev, enum call_reason_id why)
+{
+	log_refusal(f, ev->ev.fields,
+		(struct accesslog_refusal){
+			.reason = call_reason_label(why), .h2_code = H2_REFUSED_STREAM});
+	refuse(f, ev);
 }
 
 int front_begin_call(
@@ -112,13 +152,14 @@ static void begin_call(struct front *f, struct h2_event *ev)
 	struct worker *w = f->io.worker;
 	bool admin = f->listener->listener->admin;
 	if (!admin && worker_refuses_streams(w)) {
-		refuse(f, ev);
+		enum call_reason_id why = w->draining ? REASON_SHUTDOWN : REASON_MEMORY_BUDGET;
+		refuse_for(f, ev, why);
 		return;
 	}
 	struct call *c = call_create(&w->env, &w->current->base, &f->listener->listener->config,
 		&stream_front, ev->stream, ev->ev.fields);
 	if (!c) {
-		refuse(f, ev);
+		refuse_for(f, ev, REASON_NO_MEMORY);
 		return;
 	}
 	f->io.calls++;
@@ -192,6 +233,9 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	case H2_EV_PING_ACK:
 		h2io_ping_answered(io, ev->opaque);
 		break;
+	case H2_EV_REFUSED:
+		on_refused(f, ev);
+		break;
 	case H2_EV_SETTINGS:
 	case H2_EV_GOAWAY:
 		break;
@@ -234,8 +278,11 @@ static void begin_http1(struct front *f, struct slice *in)
 {
 	struct worker *w = f->io.worker;
 	wheel_cancel(&w->loop.wheel, &f->io.timer);
-	if (!f->listener->listener->admin)
+	if (!f->listener->listener->admin) {
 		series_add(f->listener->series, M_HTTP1_REFUSED, 1);
+		log_refusal(
+			f, NULL, (struct accesslog_refusal){.reason = "http1", .http_status = 505});
+	}
 	if (front1_begin(f, f->sniffed, f->sniffed_len) != 0) {
 		h2io_close(&f->io, CLOSED_NO_MEMORY);
 		return;
@@ -333,21 +380,8 @@ static void raw_written(struct h2io *io, size_t bytes)
 	front1_written(front_of(io), bytes);
 }
 
-/* Streams that the engine refused by itself are answered by now, and counted. */
-static void on_flushed(struct h2io *io)
-{
-	struct front *f = CONTAINER_OF(io, struct front, io);
-	if (!io->h2)
-		return;
-	uint32_t refused = h2_conn_refused_streams(io->h2);
-	series_add(
-		f->listener->series, M_STREAMS_REFUSED, (uint32_t)(refused - f->refused_streams));
-	f->refused_streams = refused;
-}
-
 static const struct h2io_ops front_ops = {
 	.event = on_event,
-	.flushed = on_flushed,
 	.raw = on_raw,
 	.raw_wants = raw_wants,
 	.raw_eof = raw_eof,

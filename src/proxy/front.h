@@ -23,7 +23,6 @@ struct front {
 	uint8_t sniffed_len;
 	struct front1 *http1; /* an HTTP/1.1 exchange is served here; else NULL */
 	bool draining;
-	uint32_t refused_streams; /* of the engine's, already counted */
 	char peer[SOCK_TEXT_MAX]; /* the client's address */
 };
 

@@ -291,6 +291,7 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 		h2io_ping_answered(io, ev->opaque);
 		break;
 	case H2_EV_DRAINED:
+	case H2_EV_REFUSED:
 		break;
 	}
 }

@@ -277,6 +277,17 @@ static void on_reset(struct upstream *u, const struct h2_event *ev)
 	}
 }
 
+/* What is sent again was credited the first time. */
+static void on_admitted(struct upstream *u, uint32_t bytes)
+{
+	u->sent += bytes;
+	if (u->sent <= u->credited)
+		return;
+	uint32_t more = (uint32_t)(u->sent - u->credited);
+	u->credited = u->sent;
+	call_credit_request(u->call, more);
+}
+
 void upstream_on_event(struct upstream *u, struct h2_event *ev)
 {
 	switch (ev->kind) {
@@ -290,12 +301,7 @@ void upstream_on_event(struct upstream *u, struct h2_event *ev)
 		finish(u);
 		break;
 	case H2_EV_ADMITTED:
-		u->sent += ev->bytes;
-		if (u->sent > u->credited) {
-			uint32_t more = (uint32_t)(u->sent - u->credited);
-			u->credited = u->sent;
-			call_credit_request(u->call, more);
-		}
+		on_admitted(u, ev->bytes);
 		break;
 	case H2_EV_BLOCKED:
 		call_stall(u->call, LANE_REQUEST, stall_of(ev->blocked));
@@ -305,6 +311,7 @@ void upstream_on_event(struct upstream *u, struct h2_event *ev)
 	case H2_EV_PING_ACK:
 	case H2_EV_DRAINED:
 	case H2_EV_DEAD:
+	case H2_EV_REFUSED:
 		UNREACHABLE(); /* the link's own */
 	}
 }
@@ -351,8 +358,10 @@ static void up_push(struct call *c, struct event *ev)
 		event_drop(ev);
 		fail(u, REASON_NO_MEMORY, "out of memory");
 	} else if (u->stream) {
-		h2_stream_push(u->stream, ev);
 		h2io_dirty(&u->link->io);
+		uint32_t sent = h2_stream_push_now(u->stream, ev);
+		if (sent)
+			on_admitted(u, sent);
 	} else {
 		event_drop(ev);
 	}

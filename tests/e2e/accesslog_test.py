@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from kit import Peer, Weir, eventually, free_port, one_route
 from tap import cases, check, check_eq, run, test
 from calls import SERVICE, Channel, payload
 import raw
-from raw import Upstream
+from raw import Upstream, Wire
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = (("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01"),)
@@ -161,6 +162,65 @@ def what_weir_refuses_says_why():
     close = one_call(port, ends("UNIMPLEMENTED"), only)
     check_eq(pick(close, "ended_by", "reason", "grpc_status", "route"),
              {"ended_by": "weir", "reason": "no_route", "grpc_status": "UNIMPLEMENTED"}, "the end")
+
+
+def refusal(line):
+    """Its keys but those that every line has; a refused stream has no id, and no route took it."""
+    check(re.fullmatch(r"127\.0\.0\.1:\d+", line["client"]), line)
+    check_eq(pick(line, "event", "listener", "id", "route"), {"event": "close", "listener": "in"}, "a refusal")
+    return {k: v for k, v in line.items() if k not in ("time", "event", "listener", "client")}
+
+
+CHAT = f"/{SERVICE}/Chat"
+
+
+@test
+def streams_that_were_refused_before_they_began_have_a_line_that_says_why():
+    with log_file() as path, Upstream(silent) as server, \
+            Weir(logged(server.port, path, limits={"streams_per_connection": 1})) as weir:
+        with Wire.connect(weir.port()) as wire:
+            wire.start()
+            wire.headers(1, raw.request(CHAT))
+            wire.headers(3, raw.request(CHAT))
+            check_eq(wire.expect("RSTSTREAM", stream=3).error_code, raw.REFUSED_STREAM)
+            check_eq(refusal(closed(path)[0]),
+                     {"ended_by": "weir", "reason": "too_many_streams", "h2_code": raw.REFUSED_STREAM,
+                      "detail": "beyond SETTINGS_MAX_CONCURRENT_STREAMS"}, "over the limit")
+        closed(path, 2)  # the first stream's, with the connection
+        with Wire.connect(weir.port()) as wire:
+            wire.start()
+            wire.headers(1, raw.request(CHAT, ("Upper", "case")))
+            check_eq(wire.expect("RSTSTREAM", stream=1).error_code, raw.PROTOCOL_ERROR)
+            check_eq(refusal(closed(path, 3)[2]),
+                     {"ended_by": "weir", "reason": "field_name", "h2_code": raw.PROTOCOL_ERROR,
+                      "detail": "field name with a forbidden character"}, "malformed")
+        with socket.create_connection(("127.0.0.1", weir.port())) as s:
+            s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            check(s.recv(1000).startswith(b"HTTP/1.1 505"), "the answer to HTTP/1")
+            check_eq(refusal(closed(path, 4)[3]),
+                     {"ended_by": "weir", "reason": "http1", "http_status": 505}, "HTTP/1")
+        check_eq(len(lines(path, "open")), 1, "open lines")
+        check_eq(weir.metrics().sum("weir_access_log_records_total", event="close"), 4, "close lines")
+
+
+@test
+def a_stream_that_a_drain_refuses_has_a_line_with_its_path():
+    with log_file() as path, Upstream(silent) as server, Weir(logged(server.port, path)) as weir, \
+            Wire.connect(weir.port()) as wire:
+        wire.start()
+        wire.headers(1, raw.request(CHAT))
+        eventually(lambda: lines(path, "open"), "an open line")
+        weir.signal(signal.SIGTERM)
+        wire.auto = False  # so that Weir's first GOAWAY is not followed by its second
+        wire.expect("GOAWAY")
+        wire.headers(3, raw.request(CHAT))
+        check_eq(wire.expect("RSTSTREAM", stream=3).error_code, raw.REFUSED_STREAM)
+        check_eq(refusal(closed(path)[0]),
+                 {"ended_by": "weir", "reason": "shutdown", "h2_code": raw.REFUSED_STREAM, "protocol": "grpc",
+                  "http_method": "POST", "path": CHAT, "authority": "e2e.test"}, "in a drain")
+        wire.rst(1, raw.CANCEL)
+        wire.close()
+        check_eq(weir.wait(), 0, "exit code")
 
 
 @test

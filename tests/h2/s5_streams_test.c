@@ -99,6 +99,7 @@ RAW_SERVER(rfc9113_5_1_2_a_stream_above_the_limit_is_refused)
 	const struct wire_frame *f = wire_sent(w, RST_STREAM, id, 0);
 	REQUIRE(f);
 	CHECK_EQ(wire_u32(w, f, 0), H2_REFUSED_STREAM);
+	EVENTS(w, H2_EV_REFUSED, 0, 1);
 	CHECK(!wire_got_message(w, EVENT_HEAD, id, 0));
 	CHECK_EQ(h2_conn_open_streams(w->c), 3);
 	CHECK(!h2_conn_is_dead(w->c));
