@@ -135,6 +135,8 @@ struct h2_event {
 struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *options,
 	struct slab_pool *pool, struct h2_books *books) MUST_USE;
 void h2_conn_destroy(struct h2_conn *c);
+/* Gives up what the thread's connections did not need since the last time. */
+void h2_caches_cool(void);
 void h2_conn_set_user(struct h2_conn *c, void *user);
 void *h2_conn_user(const struct h2_conn *c);
 

@@ -167,6 +167,20 @@ void h2_stream_push(struct h2_stream *s, struct event *ev)
 	push_slowly(s, ev);
 }
 
+uint32_t h2_stream_push_now(struct h2_stream *s, struct event *ev)
+{
+	uint32_t len = ev->data.len;
+	if (UNLIKELY(ev->kind != EVENT_DATA) || !h2_tx_now(s, ev)) {
+		h2_stream_push(s, ev);
+		return 0;
+	}
+	if (ev->end) {
+		s->tx_phase = H2_TX_ENDED;
+		h2_tx_ended(s);
+	}
+	return len;
+}
+
 /* --- credit, reset, release ---------------------------------------------------------------------
  */
 

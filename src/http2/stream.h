@@ -67,6 +67,7 @@ struct h2_stream {
 	struct h2_inflow inflow;
 	int64_t content_left;    /* by content-length; -1: not announced */
 	uint32_t queued_bytes;   /* in the chunks */
+	uint32_t now_in;         /* conn->outputs when DATA was last framed at once */
 	uint32_t admitted_bytes; /* to tell */
 	struct h2_chunk *first_chunk, *last_chunk;
 	struct fields *trailers; /* queued behind the chunks */

@@ -226,12 +226,7 @@ static bool frame_data(struct h2_stream *s, uint32_t n, bool end)
 	h2_out_commit(&c->out, H2_HEADER_BYTES);
 	move_payload(s, n);
 	s->queued_bytes -= n;
-	s->send_window_bytes -= (int32_t)n;
-	c->send_window_bytes -= (int32_t)n;
-	c->out_held += n;
-	c->books->frames_out++;
-	c->books->data_bytes_out += n;
-	h2_guard_earn(&c->guard, 3 + n / 128);
+	h2_tx_framed(s, n);
 	if (n) {
 		s->admitted_bytes += n;
 		h2_stream_note(s, H2_NOTE_ADMITTED);
