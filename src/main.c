@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/cli.h"
 #include "filter/accesslog.h"
+#include "filter/body_status.h"
 #include "filter/count.h"
 #include "filter/sample.h"
 #include "proxy/control.h"
@@ -13,6 +14,7 @@
 static const struct call_filter *const filters[] = {
 	&filter_accesslog,
 	&filter_count,
+	&filter_body_status,
 	&filter_sample,
 	NULL,
 };

@@ -195,6 +195,7 @@ struct call {
 	uint8_t stage_count;
 	bool request_ended, response_started, response_ended;
 	bool front_done, terminus_done, answering;
+	bool status_missing; /* its body has the status, and ended without it */
 	/* What the client was told. */
 	uint16_t http_status; /* 0 = no head yet */
 	int16_t grpc_status;  /* -1 = none seen */

@@ -15,8 +15,9 @@ enum call_ending call_ending(const struct call *c)
 	if (a->who == CALL_BY_SELF)
 		return (enum call_ending)a->reason;
 	/* A reset behind the whole answer only says that the rest of the request is not wanted. */
+	bool missing = c->status_missing || (c->is_grpc && c->grpc_status < 0);
 	if (c->response_ended && c->http_status != 0)
-		return c->is_grpc && c->grpc_status < 0 ? ENDING_NO_STATUS : ENDING_COMPLETE;
+		return missing ? ENDING_NO_STATUS : ENDING_COMPLETE;
 	if (a->reason == REASON_CLIENT_RESET && is_will(a->h2_code))
 		return ENDING_CLIENT_CANCEL;
 	if (a->reason == REASON_UPSTREAM_RESET && is_will(a->h2_code))

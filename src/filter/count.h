@@ -22,8 +22,8 @@
  *   - started - completed = active, but for pending calls, which are not yet started.
  *
  * Status: the grpc-status that the client saw; where there is none, Weir's own reason or the mapped
- * reset; else the mapped HTTP status. gRPC-Web and Connect streams carry their status inside the
- * content, which is not looked into: UNKNOWN when HTTP says 200.
+ * reset; else the mapped HTTP status. What gRPC-Web and Connect carry inside the content is found
+ * by body_status.h; UNKNOWN when it is not there and HTTP says 200.
  *
  * State: 72 bytes a call, and one STREAM block while pending. Errors: out of memory counts as
  * _OTHER. */

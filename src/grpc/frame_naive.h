@@ -16,7 +16,7 @@ struct naive {
 };
 
 /* The bits of each run of digits between paddings, in whole bytes. */
-static size_t naive_base64(const uint8_t *in, size_t len, uint8_t *out)
+static inline size_t naive_base64(const uint8_t *in, size_t len, uint8_t *out)
 {
 	static const char alphabet[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -40,7 +40,7 @@ static size_t naive_base64(const uint8_t *in, size_t len, uint8_t *out)
 	return n;
 }
 
-static void naive_walk(enum grpc_wire wire, const uint8_t *in, size_t len, struct naive *r)
+static inline void naive_walk(enum grpc_wire wire, const uint8_t *in, size_t len, struct naive *r)
 {
 	uint8_t *decoded = NULL;
 	*r = (struct naive){.sizes = calloc(len + 1, sizeof(uint32_t)), .end = GRPC_WALK_CLEAN};
@@ -78,7 +78,7 @@ static void naive_walk(enum grpc_wire wire, const uint8_t *in, size_t len, struc
 	free(decoded);
 }
 
-static void naive_fini(struct naive *r)
+static inline void naive_fini(struct naive *r)
 {
 	free(r->sizes);
 }

@@ -1,9 +1,11 @@
 /* Split-invariance of the walker: the stream in one piece, in pieces that the input chooses, and
- * before the naive judge must give the same messages. Input: wire, piece length seed, stream. */
+ * before the naive judge must give the same messages, and the same status in the last envelope.
+ * Input: wire, piece length seed, stream. */
 #include "base/assert.h"
 #include "base/rand.h"
 #include "grpc/frame.h"
 #include "grpc/frame_naive.h"
+#include "grpc/last_naive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -49,6 +51,29 @@ static bool same(const struct tally *a, const struct tally *b)
 	       a->end == b->end && a->end_size == b->end_size;
 }
 
+static int last_status(enum grpc_wire wire, const uint8_t *data, size_t len, uint64_t seed)
+{
+	struct grpc_last l;
+	struct rand r;
+	rand_seed(&r, seed);
+	grpc_last_init(&l, wire);
+	for (size_t at = 0, n; at < len; at += n) {
+		n = seed ? 1 + rand_below(&r, 1 + (seed & 15)) : len;
+		if (n > len - at)
+			n = len - at;
+		grpc_last_take(&l, data + at, n);
+	}
+	return grpc_last_status(&l);
+}
+
+static void check_last(enum grpc_wire wire, const uint8_t *data, size_t len, uint64_t seed)
+{
+	int whole = last_status(wire, data, len, 0);
+	ASSERT(last_status(wire, data, len, seed) == whole);
+	int judge = naive_last(wire, data, len);
+	ASSERT(judge == NAIVE_NO_OPINION || judge == whole);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len < 2)
@@ -72,5 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	judge.end_size = n.end_size;
 	ASSERT(same(&whole, &judge));
 	naive_fini(&n);
+	if (wire != GRPC_WIRE_NONE && wire != GRPC_WIRE_GRPC)
+		check_last(wire, data, len, seed);
 	return 0;
 }

@@ -164,6 +164,44 @@ def what_weir_refuses_says_why():
              {"ended_by": "weir", "reason": "no_route", "grpc_status": "UNIMPLEMENTED"}, "the end")
 
 
+IN_THE_BODY = {  # content-type: (body of the answer, grpc_status, reason)
+    "application/grpc-web+proto": (raw.message(b"a") + raw.message(b"grpc-status:5\r\n", 0x80), "NOT_FOUND", "complete"),
+    "application/grpc-web-text": (b"AAAAAAFhgAAAAA9ncnBjLXN0YXR1czowDQo=", "OK", "complete"),
+    "application/connect+json": (raw.message(b'{"error":{"code":"aborted"}}', 2), "ABORTED", "complete"),
+    "application/connect+proto": (raw.message(b"a"), None, "no_status"),
+    "application/json": (b'{"code":"out_of_range"}', "OUT_OF_RANGE", "complete"),  # Connect unary
+}
+
+
+@test
+def the_status_of_gRPC_Web_and_Connect_is_read_from_the_body():
+    def script(wire, _nth):
+        wire.accept()
+        for _ in IN_THE_BODY:
+            head = wire.expect("HEADERS")
+            kind = head.dict["content-type"]
+            wire.headers(head.stream, [(":status", "400" if kind == "application/json" else "200"),
+                                       ("content-type", kind)])
+            body = IN_THE_BODY[kind][0]
+            for i in range(len(body)):
+                wire.data(head.stream, body[i:i + 1], i + 1 == len(body))
+        wire.wait_closed()
+    with log_file() as path, Upstream(script) as server, \
+            Weir(logged(server.port, path, events=("close",))) as weir, Wire.connect(weir.port()) as wire:
+        wire.start()
+        for n, (kind, (body, status, reason)) in enumerate(IN_THE_BODY.items()):
+            version = [("connect-protocol-version", "1")] if kind == "application/json" else []
+            wire.headers(2 * n + 1, [*raw.request("/a.B/C", grpc=False), ("content-type", kind), *version], end=True)
+            check_eq(wire.collect(2 * n + 1)[1], body, f"the answer in {kind}")
+            check_eq(pick(closed(path, n + 1)[n], "grpc_status", "reason"),
+                     {k: v for k, v in (("grpc_status", status), ("reason", reason)) if v}, f"the line of {kind}")
+        m = weir.metrics()
+        for status in ("NOT_FOUND", "OK", "ABORTED", "UNKNOWN", "OUT_OF_RANGE"):
+            check_eq(m.sum("grpc_streams_completed_total", grpc_status=status), 1, status)
+        check_eq(m.sum("weir_streams_ended_total", outcome="will"), 4, "streams ended by will")
+        check_eq(m.sum("weir_streams_ended_by_total", reason="no_status"), 1, "streams without a status")
+
+
 def refusal(line):
     """Its keys but those that every line has; a refused stream has no id, and no route took it."""
     check(re.fullmatch(r"127\.0\.0\.1:\d+", line["client"]), line)
