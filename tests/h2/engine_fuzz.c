@@ -61,7 +61,10 @@ static void push_data(struct run *r, struct slot *slot, unsigned choice, bool en
 {
 	struct event ev = {.kind = EVENT_DATA, .data = some_bytes(choice), .end = end};
 	slot->ended |= end;
-	h2_stream_push(slot->s, &ev);
+	if (choice & 2)
+		h2_stream_push_now(slot->s, &ev);
+	else
+		h2_stream_push(slot->s, &ev);
 }
 
 static void answer(struct run *r, struct slot *slot)

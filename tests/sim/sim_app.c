@@ -41,6 +41,30 @@ static void cut_short(struct station *st, uint32_t code)
 
 /* ---- pushing ---- */
 
+static void admitted(struct station *st, uint32_t bytes)
+{
+	struct station *from = st->twin;
+	st->f.admitted_bytes += bytes;
+	if (!from)
+		return;
+	from->f.credited_bytes += bytes;
+	if (from->s)
+		h2_stream_credit(from->s, bytes);
+}
+
+/* At once or by way of the queue: the owner may choose for each. Not by the dice, which decide
+ * how many streams are open before SETTINGS come. */
+static void push_data(struct sim *sim, struct station *st, struct event *ev)
+{
+	if (sim->events % 2) {
+		h2_stream_push(st->s, ev);
+		return;
+	}
+	uint32_t now = h2_stream_push_now(st->s, ev);
+	if (now)
+		admitted(st, now);
+}
+
 static bool push_fields(
 	struct station *st, enum event_kind kind, enum token t, const char *value, bool end)
 {
@@ -84,7 +108,7 @@ static bool push_next(struct sim *sim, struct station *st)
 			return true; /* no memory: again in the next turn */
 		f->pushed_bytes += n;
 		f->end_sent = ev.end = n == left && !sim->sc->trailers;
-		h2_stream_push(st->s, &ev);
+		push_data(sim, st, &ev);
 	} else {
 		f->end_sent = true;
 		push_fields(st, EVENT_TRAILERS, TOKEN_GRPC_STATUS, "0", true);
@@ -179,7 +203,7 @@ static void relay_message(struct sim *sim, struct station *st, struct event *ev)
 	} else if (to && to->s) {
 		to->f.pushed_bytes += ev->kind == EVENT_DATA ? ev->data.len : 0;
 		to->f.end_sent |= ev->end;
-		h2_stream_push(to->s, ev);
+		push_data(sim, to, ev);
 	} else {
 		event_drop(ev);
 	}
@@ -198,17 +222,6 @@ static void end_message(struct sim *sim, struct station *st, struct event *ev)
 		st->f.got_bytes += ev->data.len;
 	st->f.end_got |= ev->end;
 	event_drop(ev);
-}
-
-static void admitted(struct station *st, uint32_t bytes)
-{
-	struct station *from = st->twin;
-	st->f.admitted_bytes += bytes;
-	if (!from)
-		return;
-	from->f.credited_bytes += bytes;
-	if (from->s)
-		h2_stream_credit(from->s, bytes);
 }
 
 static void finished(struct sim *sim, struct station *st, const struct h2_event *ev)
