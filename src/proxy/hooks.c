@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proxy/control_priv.h"
+#include "proxy/publish.h"
 
 #define GATHER_WAIT_NS (500 * NS_PER_MS) /* then a page shows what is there */
 #define BEAT_LIMIT_NS  (10 * NS_PER_SEC) /* a worker whose turn takes longer is not alive */
@@ -59,12 +60,6 @@ struct refresh {
 	void *ctx;
 };
 
-static bool publish_there(void *worker, const void *question, void *part)
-{
-	worker_publish(worker);
-	return true;
-}
-
 static void publish_here(struct refresh *r)
 {
 	worker_publish(r->control->worker);
@@ -79,7 +74,9 @@ static void published(void *question, const struct gather *g)
 }
 
 static const struct gather_ops refresh_ops = {
-	.collect = publish_there,
+	.part_bytes = PUBLISH_PART_BYTES,
+	.collect = publish_collect,
+	.stop = publish_stop,
 	.done = published,
 	.drop_question = mem_free,
 };

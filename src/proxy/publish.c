@@ -1,7 +1,7 @@
 #include "proxy/publish.h"
-#include <stdio.h>
+#include <limits.h>
 #include "call/stall.h"
-#include "proxy/front.h"
+#include "filter/sample.h"
 
 static void publish_codes(struct worker *w, const char *side, const char *direction, enum metric m,
 	const uint64_t *now, const uint64_t *shown)
@@ -46,12 +46,41 @@ static void publish_side(
 	*shown = *now;
 }
 
-void publish_books(struct worker *w)
+static void publish_books(struct worker *w)
 {
-	front_each_call(w, call_stall_publish);
 	publish_side(w, "downstream", &w->down, &w->down_shown);
 	publish_side(w, "upstream", &w->up, &w->up_shown);
 	series_set(w->series, M_SLABS, slab_pool_out(w->slabs));
 	if (!w->is_control) /* its calls are Weir's own pages, this one among them */
 		series_set(w->series, M_CALLS, w->env.calls);
+	sampler_publish(&w->env, w->series);
+}
+
+static void publish_call(struct call *c, void *arg)
+{
+	call_stall_publish(c);
+}
+
+bool publish_some(struct worker *w, struct walk *k, unsigned most)
+{
+	if (!walk_calls(k, w, most, publish_call, NULL))
+		return false;
+	publish_books(w);
+	return true;
+}
+
+void worker_publish(struct worker *w)
+{
+	struct walk all = {0};
+	(void)publish_some(w, &all, UINT_MAX);
+}
+
+bool publish_collect(void *worker, const void *question, void *part)
+{
+	return publish_some(worker, part, WALK_VISITS_PER_TURN);
+}
+
+void publish_stop(void *part)
+{
+	walk_stop(part);
 }

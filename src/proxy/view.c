@@ -92,9 +92,9 @@ static bool collect(void *worker, const void *question, void *part)
 	p->query = &q->head.query;
 	p->best.limit = query_number(&q->head.query, VIEW_LIMIT);
 	if (q->view->visit_call)
-		return walk_calls(&p->walk, worker, VIEW_VISITS_PER_TURN, q->view->visit_call, p);
+		return walk_calls(&p->walk, worker, WALK_VISITS_PER_TURN, q->view->visit_call, p);
 	return walk_connections(
-		&p->walk, worker, VIEW_VISITS_PER_TURN, q->view->visit_connection, p);
+		&p->walk, worker, WALK_VISITS_PER_TURN, q->view->visit_connection, p);
 }
 
 static void stop(void *part)

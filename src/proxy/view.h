@@ -12,7 +12,7 @@
  *
  * Owner: the question of a page is its gather's. Threads: ask and done the control thread's; arg of
  * the pages is struct control. Errors: without memory for all of a page it is not given.
- * Limits: VIEW_TEXT_MAX bytes of each text, `limit` rows, VIEW_VISITS_PER_TURN. */
+ * Limits: VIEW_TEXT_MAX bytes of each text, `limit` rows, WALK_VISITS_PER_TURN. */
 #ifndef WEIR_PROXY_VIEW_H
 #define WEIR_PROXY_VIEW_H
 #include "base/jsonw.h"
@@ -23,10 +23,9 @@
 #include "proxy/gather.h"
 #include "proxy/walk.h"
 
-#define VIEW_TEXT_MAX        512u  /* a path may be much longer */
-#define VIEW_VISITS_PER_TURN 2048u /* about a millisecond */
-#define VIEW_ROWS_MAX        10000u
-#define VIEW_ROWS_DEFAULT    100u
+#define VIEW_TEXT_MAX     512u /* a path may be much longer */
+#define VIEW_ROWS_MAX     10000u
+#define VIEW_ROWS_DEFAULT 100u
 
 /* What every question begins with. `query` may be read by all threads. */
 struct view_question {

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "call/stall.h"
 #include "grpc/status.h"
+#include "proxy/publish.h"
 #include "proxy/view.h"
 
 enum { LIMIT, LISTENER, ROUTE, CLUSTER };
@@ -221,12 +222,6 @@ static void write_route(struct jsonw *j, const struct route_row *r)
 
 /* ---- the question: a head and no more ---- */
 
-static bool collect(void *worker, const void *question, void *part)
-{
-	worker_publish(worker);
-	return true;
-}
-
 static void answer(void *question, const struct gather *g)
 {
 	struct view_question *q = question;
@@ -252,7 +247,9 @@ static void answer(void *question, const struct gather *g)
 }
 
 static const struct gather_ops ops = {
-	.collect = collect,
+	.part_bytes = PUBLISH_PART_BYTES,
+	.collect = publish_collect,
+	.stop = publish_stop,
 	.done = answer,
 	.drop_question = mem_free,
 };

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include "proxy/worker.h"
 
+#define WALK_VISITS_PER_TURN 2048u /* of who asks for a page: about a millisecond */
+
 struct h2io;
 
 struct walk {

@@ -14,7 +14,6 @@
 #include "proxy/h2io.h"
 #include "proxy/link.h"
 #include "proxy/pool.h"
-#include "proxy/publish.h"
 
 #define HEARTBEAT_MS  1000
 #define SLAB_KEEP     32
@@ -420,10 +419,4 @@ struct series *worker_closed_series(
 {
 	const char *labels[] = {side, name, reason};
 	return metrics_series(w->env.metrics, GROUP_CONNECTION_CLOSED, labels);
-}
-
-void worker_publish(struct worker *w)
-{
-	publish_books(w);
-	sampler_publish(&w->env, w->series);
 }
