@@ -6,14 +6,13 @@
 #include "admin/accept.h"
 #include "admin/dashboard.h"
 #include "admin/events.h"
+#include "admin/pieces.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http/query.h"
 
-#define PIECE_BYTES  65536u
-#define WINDOW_BYTES 262144u /* pushed and not yet credited */
-#define TEXT         "text/plain; charset=utf-8"
+#define TEXT "text/plain; charset=utf-8"
 
 static const struct admin_hooks *hooks;
 static uint64_t held_bytes; /* of all answers: limits.admin_bytes */
@@ -22,11 +21,10 @@ static uint64_t held_bytes; /* of all answers: limits.admin_bytes */
 struct answer {
 	struct call *call; /* NULL: it ended while others were at work for it */
 	enum metrics_format format;
-	bool waiting;        /* for them */
-	bool has_page;       /* the client has the dashboard as it is */
-	struct slice rest;   /* not pushed yet */
-	uint32_t held;       /* its bytes in held_bytes */
-	uint32_t uncredited; /* bytes */
+	bool waiting;  /* for them */
+	bool has_page; /* the client has the dashboard as it is */
+	struct pieces content;
+	uint32_t held; /* its bytes in held_bytes */
 };
 
 struct page {
@@ -48,7 +46,7 @@ static const struct header later[] = {{"retry-after", "5"}, {NULL, NULL}};
 static void drop(struct answer *a)
 {
 	held_bytes -= a->held;
-	slice_drop(&a->rest);
+	slice_drop(&a->content.rest);
 	mem_free(a);
 }
 
@@ -60,18 +58,9 @@ static void finish(struct answer *a)
 	call_terminus_done(c);
 }
 
-/* An abort in the middle of a push frees `a`: the call knows. */
 static void push_more(struct answer *a)
 {
-	struct call *c = a->call;
-	while (c->terminus_state == a && a->rest.len && a->uncredited < WINDOW_BYTES) {
-		uint32_t n = a->rest.len < PIECE_BYTES ? a->rest.len : PIECE_BYTES;
-		struct event ev = {.kind = EVENT_DATA, .data = slice_cut(&a->rest, n)};
-		ev.end = a->rest.len == 0;
-		a->uncredited += n;
-		call_push_response(c, &ev);
-	}
-	if (c->terminus_state == a && !a->rest.len)
+	if (pieces_push(&a->content, a->call, true) && !a->content.rest.len)
 		finish(a);
 }
 
@@ -116,8 +105,8 @@ static struct fields *make_head(const struct call *c, const char *status, const 
 
 static void hold(struct answer *a, const void *bytes, uint32_t len)
 {
-	a->rest = slice_copy(bytes, len);
-	if (!a->rest.slab)
+	a->content.rest = slice_copy(bytes, len);
+	if (!a->content.rest.slab)
 		return;
 	a->held = len;
 	held_bytes += len;
@@ -133,7 +122,7 @@ static void answer_with(struct answer *a, const char *status, const char *type,
 	head.fields = make_head(c, status, type, more, strcmp(status, "304") ? len : SIZE_MAX);
 	if (!head.end)
 		hold(a, bytes, (uint32_t)len);
-	if (!head.fields || (!head.end && !a->rest.slab)) {
+	if (!head.fields || (!head.end && !a->content.rest.slab)) {
 		fields_destroy(head.fields);
 		call_fail(c, REASON_NO_MEMORY, "no memory for this page");
 		return;
@@ -449,8 +438,8 @@ static void admin_credit(struct call *c, uint32_t bytes)
 	struct answer *a = c->terminus_state;
 	if (!a)
 		return;
-	a->uncredited -= bytes < a->uncredited ? bytes : a->uncredited;
-	if (a->rest.len)
+	pieces_credit(&a->content, bytes);
+	if (a->content.rest.len)
 		push_more(a);
 }
 

@@ -1,6 +1,7 @@
 #include "admin/events.h"
 #include <stdio.h>
 #include <string.h>
+#include "admin/pieces.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/jsonw.h"
@@ -8,7 +9,6 @@
 #include "http/query.h"
 
 #define TICK_NS        (EVENTS_TICK_MS * NS_PER_MS)
-#define PIECE_BYTES    65536u
 #define H2_CANCEL_CODE 8u
 
 /* What every client gets, and then the streams that it asked for. */
@@ -19,8 +19,7 @@ static const char *const common[] = {"routes", "/routes", "connections", "/conne
 struct client {
 	struct call *call;
 	struct list node;
-	struct slice rest;            /* of the event on its way, not pushed yet */
-	uint32_t uncredited;          /* bytes pushed that have not left */
+	struct pieces content;        /* the event on its way */
 	uint64_t moved_ns, pushed_ns; /* bytes left; an event was pushed */
 	uint64_t interval_ns, due_ns;
 	uint64_t number; /* of its last event */
@@ -58,45 +57,31 @@ static void forget(struct client *cl)
 	series_set(counters(cl), M_EVENT_STREAMS, --client_count);
 	if (client_count == 0)
 		wheel_cancel(hooks->wheel, &timer);
-	slice_drop(&cl->rest);
+	slice_drop(&cl->content.rest);
 	c->terminus_state = NULL;
 	mem_free(cl);
 	call_terminus_done(c);
 }
 
-/* In pieces, like pages. An abort in the middle of a push frees the client: the call knows. */
-static void push_rest(struct client *cl)
-{
-	struct call *c = cl->call;
-	while (c->terminus_state == cl && cl->rest.len && cl->uncredited < 4 * PIECE_BYTES) {
-		uint32_t n = cl->rest.len < PIECE_BYTES ? cl->rest.len : PIECE_BYTES;
-		struct event ev = {.kind = EVENT_DATA, .data = slice_cut(&cl->rest, n)};
-		if (!cl->rest.len)
-			slice_drop(&cl->rest);
-		cl->uncredited += n;
-		call_push_response(c, &ev);
-	}
-}
-
 /* Only when nothing is on its way. False: no memory; when true, the client may be gone. */
 static bool push_text(struct client *cl, const struct buf *text)
 {
-	ASSERT(!cl->rest.len);
+	ASSERT(!cl->content.rest.len);
 	if (text->failed || text->len > UINT32_MAX)
 		return false;
-	cl->rest = slice_copy(text->bytes, (uint32_t)text->len);
-	if (!cl->rest.slab)
+	cl->content.rest = slice_copy(text->bytes, (uint32_t)text->len);
+	if (!cl->content.rest.slab)
 		return false;
-	if (!cl->uncredited)
+	if (!cl->content.uncredited)
 		cl->moved_ns = cl->call->env->now_ns;
 	cl->pushed_ns = cl->call->env->now_ns;
-	push_rest(cl);
+	(void)!pieces_push(&cl->content, cl->call, false);
 	return true;
 }
 
 static bool is_busy(const struct client *cl)
 {
-	return cl->rest.len || cl->uncredited;
+	return cl->content.rest.len || cl->content.uncredited;
 }
 
 /* ---- a snapshot ---- */
@@ -301,8 +286,8 @@ static void stream_credit(struct call *c, uint32_t bytes)
 	if (!cl)
 		return;
 	cl->moved_ns = c->env->now_ns;
-	cl->uncredited -= bytes < cl->uncredited ? bytes : cl->uncredited;
-	push_rest(cl);
+	pieces_credit(&cl->content, bytes);
+	(void)!pieces_push(&cl->content, c, false);
 }
 
 static void stream_abort(struct call *c)
@@ -431,7 +416,7 @@ void events_end(const char *reason)
 		buf_fmt(&text, "id: %llu\nevent: end\ndata: {\"reason\":\"%s\"}\n\n",
 			(unsigned long long)cl->number + 1, reason);
 		/* Behind half an event it would be taken for a part of that. */
-		if (!cl->rest.len && !text.failed)
+		if (!cl->content.rest.len && !text.failed)
 			last.data = slice_copy(text.bytes, (uint32_t)text.len);
 		buf_fini(&text);
 		call_push_response(c, &last);
