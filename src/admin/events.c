@@ -6,10 +6,10 @@
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
+#include "http/code.h"
 #include "http/query.h"
 
-#define TICK_NS        (EVENTS_TICK_MS * NS_PER_MS)
-#define H2_CANCEL_CODE 8u
+#define TICK_NS (EVENTS_TICK_MS * NS_PER_MS)
 
 /* What every client gets, and then the streams that it asked for. */
 static const char *const common[] = {"routes", "/routes", "connections", "/connections", "clusters",
@@ -239,7 +239,7 @@ static void look_after(struct client *cl, uint64_t now_ns)
 	static const char comment[] = ": nothing new\n\n";
 	struct buf text;
 	if (is_busy(cl) && now_ns - cl->moved_ns > cl->call->config->limits.admin_idle_ns) {
-		call_reset(cl->call, CALL_BY_SELF, REASON_CLIENT_GONE, H2_CANCEL_CODE);
+		call_reset(cl->call, CALL_BY_SELF, REASON_CLIENT_GONE, H2_CANCEL);
 		return;
 	}
 	if (is_busy(cl) || now_ns - cl->pushed_ns < EVENTS_QUIET_NS)

@@ -8,15 +8,13 @@
 #include "call/stall.h"
 #include "call/timing.h"
 #include "grpc/status.h"
+#include "http/code.h"
 
 /* A call and the arena for its strings and filter states are one block. */
 #define CALL_BLOCK_BYTES (sizeof(struct call) + CALL_FIRST_BYTES)
 #define CALL_FIRST_BYTES 184u /* a known head, the count filter and an attempt need no more */
 #define CALL_ARENA_CHUNK 512u
 #define CALL_CACHE_MAX   256u
-#define H2_NO_ERROR_CODE 0u
-#define H2_INTERNAL_CODE 2u
-#define H2_CANCEL_CODE   8u
 
 struct reason_row {
 	const char *label;
@@ -473,7 +471,7 @@ static bool answer_trailers(struct call *c, const struct reason_row *row, const 
 void call_fail(struct call *c, enum call_reason_id reason, const char *text)
 {
 	char *kept = arena_dup(&c->arena, text, strlen(text));
-	if (!latch(c, CALL_BY_SELF, reason, H2_CANCEL_CODE,
+	if (!latch(c, CALL_BY_SELF, reason, H2_CANCEL,
 		    kept ? kept : call_reason_label(reason)))
 		return;
 	const char *labels[] = {c->listener ? c->listener->name : "", call_reason_label(reason)};
@@ -488,7 +486,7 @@ void call_fail(struct call *c, enum call_reason_id reason, const char *text)
 	else if (!c->response_ended)
 		told = answer_trailers(c, row, c->abort.text);
 	/* RFC 9113 8.1: after a complete answer NO_ERROR asks the client to stop sending. */
-	c->abort.h2_code = told ? H2_NO_ERROR_CODE : H2_INTERNAL_CODE;
+	c->abort.h2_code = told ? H2_NO_ERROR : H2_INTERNAL_ERROR;
 	if ((!told || !c->request_ended) && !c->front_done)
 		c->front->abort(c);
 }

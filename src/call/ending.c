@@ -1,12 +1,10 @@
 #include "call/ending.h"
 #include "base/assert.h"
-
-#define H2_NO_ERROR_CODE 0u
-#define H2_CANCEL_CODE   8u
+#include "http/code.h"
 
 static bool is_will(uint32_t h2_code)
 {
-	return h2_code == H2_NO_ERROR_CODE || h2_code == H2_CANCEL_CODE;
+	return h2_code == H2_NO_ERROR || h2_code == H2_CANCEL;
 }
 
 enum call_ending call_ending(const struct call *c)

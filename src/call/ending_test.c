@@ -1,7 +1,6 @@
 #include "call/ending.h"
+#include "http/code.h"
 #include "tap.h"
-
-enum { H2_NO_ERROR = 0, H2_INTERNAL_ERROR = 2, H2_CANCEL = 8 }; /* RFC 9113 section 7 */
 
 static void check_ending(
 	const struct call *c, const char *by, const char *reason, const char *outcome)

@@ -6,16 +6,8 @@
 #include "call/labels.h"
 #include "filter/count.h"
 #include "grpc/status.h"
+#include "http/code.h"
 #include "tap.h"
-
-/* RFC 9113 section 7: http2 is not a room that filters may know. */
-enum {
-	H2_NO_ERROR = 0,
-	H2_INTERNAL_ERROR = 2,
-	H2_REFUSED_STREAM = 7,
-	H2_CANCEL = 8,
-	H2_ENHANCE_YOUR_CALM = 11
-};
 
 /* A call between a front and a terminus that only remember what reached them. */
 static struct {

@@ -107,7 +107,7 @@ static void on_event(struct front *f, struct http1_event *ev)
 		break;
 	case HTTP1_EV_DEAD:
 		if (h->call) {
-			call_reset(h->call, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+			call_reset(h->call, CALL_BY_CLIENT, REASON_CLIENT_GONE, H2_CANCEL);
 			let_go(f);
 		}
 		break;
@@ -225,7 +225,7 @@ void front1_lost(struct front *f)
 {
 	struct call *c = f->http1->call;
 	if (c) {
-		call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+		call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, H2_CANCEL);
 		let_go(f);
 	}
 }
