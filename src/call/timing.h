@@ -11,12 +11,68 @@
  * lanes. Threads: its worker's. */
 #ifndef WEIR_CALL_TIMING_H
 #define WEIR_CALL_TIMING_H
+#include "base/assert.h"
 #include "call/call.h"
+#include "call/labels.h"
+
+/* Only the first of a turn's messages has waited: the others' gap is below the resolution. */
+static inline void timing_gaps(struct call *c, enum lane_id lane, uint64_t n, uint64_t now_ns)
+{
+	struct call_lane *l = &c->lanes[lane];
+	struct series *to = c->labels->timing[lane];
+	if (UNLIKELY(l->messages == 0))
+		series_observe_times(to, M_FIRST_MESSAGE, now_ns - c->begun_ns, 1);
+	else
+		series_observe_times(to, M_MESSAGE_GAP, now_ns - l->message_ns, 1);
+	if (n > 1)
+		series_observe_no_time(to, M_MESSAGE_GAP, n - 1);
+}
+
+static inline void timing_mark(struct call_lane *l, uint64_t messages, uint64_t now_ns)
+{
+	struct lane_mark *last = l->mark_count ? &l->marks[l->mark_count - 1] : NULL;
+	if (last && (last->at_ns == now_ns || l->mark_count == LANE_MARKS)) {
+		last->messages += (uint32_t)messages;
+		last->end_bytes = (uint32_t)l->bytes;
+		return;
+	}
+	l->marks[l->mark_count++] =
+		(struct lane_mark){now_ns, (uint32_t)l->bytes, (uint32_t)messages};
+}
 
 /* `bytes` of content passed the filters, in which `messages` ended. */
-void timing_passed(struct call *c, enum lane_id lane, uint64_t messages, uint32_t bytes);
+static inline void timing_passed(
+	struct call *c, enum lane_id lane, uint64_t messages, uint32_t bytes)
+{
+	struct call_lane *l = &c->lanes[lane];
+	uint64_t now_ns = c->env->now_ns;
+	l->bytes += bytes;
+	l->last_ns = now_ns;
+	if (messages == 0 || UNLIKELY(!c->labels))
+		return;
+	timing_gaps(c, lane, messages, now_ns);
+	l->messages += messages;
+	l->message_ns = now_ns;
+	timing_mark(l, messages, now_ns);
+}
+
+/* Tells of the marks that admission has passed. */
+void timing_pass_marks(struct call *c, enum lane_id lane);
+
 /* `bytes` of the lane went to the wire. */
-void timing_admitted(struct call *c, enum lane_id lane, uint32_t bytes);
+static inline void timing_admitted(struct call *c, enum lane_id lane, uint32_t bytes)
+{
+	struct call_lane *l = &c->lanes[lane];
+	const struct lane_mark *m = l->marks;
+	l->admitted_bytes += bytes;
+	if (LIKELY(l->mark_count == 1 && m->end_bytes == (uint32_t)l->admitted_bytes &&
+		    m->at_ns == c->env->now_ns)) { /* all of it, in the turn in which it came */
+		series_observe_no_time(c->labels->timing[lane], M_MESSAGE_RESIDENCE, m->messages);
+		l->mark_count = 0;
+	} else if (l->mark_count) {
+		timing_pass_marks(c, lane);
+	}
+}
 
 /* Rates: the owner of the env shifts its tick_ns about once a second, and tells each call. */
 void timing_tick(struct call *c);

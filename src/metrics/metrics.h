@@ -149,6 +149,14 @@ static inline void series_observe_times(
 		cell, atomic_load_explicit(cell, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
+/* The same of no time at all: it is below every bound and adds nothing to the sum. */
+static inline void series_observe_no_time(struct series *s, enum metric m, uint64_t n)
+{
+	_Atomic uint64_t *cell = &s->v[metric_slot[m]];
+	atomic_store_explicit(
+		cell, atomic_load_explicit(cell, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
 /* Bounds of METRIC_HISTOGRAM_BYTES: 2^6, 2^8 ... 2^24. The highest bit of 2 * bytes - 1 says which,
  * without a search: it is bit n for all above 2^(n-1) up to 2^n. Of 0, which wraps, it is bit 63.
  */
