@@ -73,7 +73,8 @@ static const struct call_terminus terminus = {
 /* The world: one worker's environment, one configuration. */
 static const struct call_filter *const chain[] = {&filter_count, NULL};
 static struct config_listener listener = {.name = "in"};
-static struct config_route named = {.name = "named", .match = {.service = "a.B", .method = "C"}};
+static __attribute__((unused)) struct config_route named = {
+	.name = "named", .match = {.service = "a.B", .method = "C"}};
 static struct config_cluster cluster = {.name = "up"};
 static struct config config;
 static struct call_generation generation = {.config = &config};
