@@ -264,6 +264,29 @@ def it_says_that_weir_drains_has_ended_or_is_gone_and_comes_back_with_it():
 
 
 @test(timeout_s=120)
+def it_names_a_worker_that_does_not_answer_and_shows_what_the_others_have():
+    notice = "document.getElementById('notice')"
+    with Peer("py", "server") as server, dashboard(one_route(server.port, workers=2)) as (weir, page), \
+            Channel(weir.target()) as channel:
+        chat = channel.chat()
+        chat.turn()
+        page.eventually("document.querySelectorAll('#streams tbody tr.row').length == 1")
+        check(page.run(notice + ".hidden"), "a notice while all answer")
+        stream, = json.loads(weir.get("/streams")[1])["streams"]
+        worker = int(stream["id"].partition("-")[0])
+        with kit.stopped_thread(weir.pid, f"worker-{worker}"):
+            page.eventually(f"{notice}.textContent == 'Worker {worker} did not answer in time: its streams and connections"
+                            " are missing below.'")
+            check(not page.run(notice + ".hidden"), "the notice is hidden")
+            page.eventually("document.querySelectorAll('#streams tbody tr.row').length == 0")
+            check(page.run(LIVE), "the page is not live")
+            check_eq(json.loads(weir.get("/streams")[1])["missing_workers"], [worker], "missing workers")
+        page.eventually(notice + ".hidden")
+        page.eventually("document.querySelectorAll('#streams tbody tr.row').length == 1")
+        check_eq(chat.close()[0], "OK")
+
+
+@test(timeout_s=120)
 def a_page_that_nobody_sees_draws_nothing_and_a_paused_one_stands_still():
     with Peer("py", "server") as server, dashboard(one_route(server.port)) as (weir, page), Channel(weir.target()) as channel:
         def events():

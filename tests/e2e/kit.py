@@ -9,6 +9,7 @@ Every program here is a child of the test, is ended by its pid, and must have le
 polling for a condition with a deadline, never a sleep of a guessed length.
 """
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -344,6 +345,31 @@ class Weir(Program):
 
 SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)",?')
+
+
+def ptrace(request, tid):
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+    libc.ptrace.restype = ctypes.c_long
+    if libc.ptrace(request, tid, None, None) != 0:
+        raise OSError(ctypes.get_errno(), "ptrace")
+
+
+@contextlib.contextmanager
+def stopped_thread(pid, name):
+    """One thread of a program stands still, as if its turn did not end, while the others go on."""
+    tasks = f"/proc/{pid}/task"
+    tid, = (int(t) for t in os.listdir(tasks) if open(f"{tasks}/{t}/comm").read().strip() == name)
+    try:
+        ptrace(0x4206, tid)  # PTRACE_SEIZE
+    except PermissionError:
+        tap.skip("ptrace is not allowed here")
+    ptrace(0x4207, tid)  # PTRACE_INTERRUPT
+    os.waitpid(tid, 0x40000000)  # __WALL
+    try:
+        yield
+    finally:
+        ptrace(17, tid)  # PTRACE_DETACH: it goes on
 
 
 class Metrics:
