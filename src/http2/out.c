@@ -1,9 +1,10 @@
 #include "http2/out.h"
 #include "base/mem.h"
 
-/* A connection's first room in a turn: what most write, and so little that very many connections do
- * not touch a slab each. */
-#define PIECE_BYTES 1024u
+/* A connection's first room in a turn is what it usually writes, so that it goes out in one piece,
+ * and very many connections do not touch a slab each. Above PIECE_MAX_BYTES it takes a slab. */
+#define PIECE_BYTES     1024u
+#define PIECE_MAX_BYTES 16384u
 
 void h2_out_init(struct h2_out *o, struct slab_pool *pool)
 {
@@ -32,6 +33,11 @@ static void go_idle(struct h2_out *o)
 	}
 	o->first = o->count = 0;
 	o->unwritten = 0;
+	uint64_t copied = o->queued_total - o->not_copied_total;
+	o->not_copied_total = o->queued_total;
+	o->usual_bytes -= o->usual_bytes / 8;
+	if (copied > o->usual_bytes)
+		o->usual_bytes = copied < SLAB_BYTES ? (uint32_t)copied : SLAB_BYTES;
 }
 
 void h2_out_fini(struct h2_out *o)
@@ -65,6 +71,14 @@ static int grow_segs(struct h2_out *o, uint32_t more)
 	return 0;
 }
 
+/* The size of a first piece for `bytes` and what usually follows; 0: a slab of its own. */
+static uint32_t piece_for(const struct h2_out *o, size_t bytes)
+{
+	uint32_t usual =
+		(o->usual_bytes + o->usual_bytes / 4) / PIECE_BYTES * PIECE_BYTES + PIECE_BYTES;
+	return !o->slab && bytes <= usual && usual <= PIECE_MAX_BYTES ? usual : 0;
+}
+
 uint8_t *h2_out_reserve_slow(struct h2_out *o, size_t bytes, uint32_t segs)
 {
 	if (bytes > UINT32_MAX / 2 || grow_segs(o, segs + 1))
@@ -72,8 +86,8 @@ uint8_t *h2_out_reserve_slow(struct h2_out *o, size_t bytes, uint32_t segs)
 	if ((size_t)(o->end - o->at) >= bytes)
 		return o->at;
 	uint8_t *at = NULL;
-	bool piece = !o->slab && bytes <= PIECE_BYTES;
-	struct slab *slab = piece                 ? slab_piece(o->pool, PIECE_BYTES, &at)
+	uint32_t piece = piece_for(o, bytes);
+	struct slab *slab = piece                 ? slab_piece(o->pool, piece, &at)
 			    : bytes <= SLAB_BYTES ? slab_get(o->pool)
 						  : slab_exact((uint32_t)bytes);
 	if (!slab)
@@ -81,7 +95,7 @@ uint8_t *h2_out_reserve_slow(struct h2_out *o, size_t bytes, uint32_t segs)
 	drop_slab(o);
 	o->slab = slab;
 	o->at = piece ? at : slab->bytes;
-	o->end = o->at + (piece ? PIECE_BYTES : slab->bytes_cap);
+	o->end = o->at + (piece ? piece : slab->bytes_cap);
 	return o->at;
 }
 
@@ -91,6 +105,7 @@ void h2_out_take(struct h2_out *o, struct slice payload)
 	o->segs[o->first + o->count++] = payload;
 	o->unwritten += payload.len;
 	o->queued_total += payload.len;
+	o->not_copied_total += payload.len;
 }
 
 void h2_out_last_words(struct h2_out *o, const uint8_t *bytes, size_t len)

@@ -26,6 +26,8 @@ struct h2_out {
 	uint32_t first, count, cap; /* segments from `first` on */
 	size_t unwritten;           /* bytes */
 	uint64_t queued_total;      /* bytes ever, for marks */
+	uint64_t not_copied_total; /* of those, by reference, or before it was idle the last time */
+	uint32_t usual_bytes;      /* copied from idle to idle: the most of late */
 	struct slice inline_segs[H2_OUT_INLINE_SEGS];
 	uint8_t last_words[H2_OUT_RESERVE_BYTES]; /* for a GOAWAY when there is no memory */
 };

@@ -97,6 +97,52 @@ TEST(copies_behind_each_other_are_one_segment)
 	stop();
 }
 
+/* The pieces of one output of so many frames. */
+static int pieces(unsigned frames)
+{
+	struct iovec iov[8];
+	next_byte = 0;
+	for (unsigned i = 0; i < frames; i++)
+		copy(100);
+	int n = h2_out_iov(&out, iov, 8);
+	write_out(SIZE_MAX, 8);
+	CHECK_EQ(slab_pool_out(pool), 0);
+	return n;
+}
+
+TEST(an_output_as_large_as_usual_is_one_piece)
+{
+	start();
+	CHECK_EQ(pieces(50), 2); /* nobody knew */
+	CHECK_EQ(pieces(50), 1);
+	CHECK_EQ(pieces(2), 1);
+	CHECK_EQ(pieces(60), 1); /* remembered for some time */
+	CHECK_EQ(pieces(500), 2);
+	CHECK_EQ(pieces(500), 1); /* in a slab of its own */
+	for (int i = 0; i < 40; i++)
+		CHECK_EQ(pieces(1), 1);
+	CHECK_EQ(pieces(50), 2);
+	stop();
+}
+
+TEST(connections_with_small_outputs_share_a_slab)
+{
+	struct h2_out other;
+	start();
+	CHECK_EQ(pieces(50), 2);
+	h2_out_init(&other, pool);
+	copy(100);
+	uint8_t *p = h2_out_reserve(&other, 100, 0);
+	CHECK(p && other.slab == out.slab && p >= out.end);
+	CHECK_EQ(slab_pool_out(pool), 1);
+	h2_out_fini(&other);
+	reference(100000); /* what is not copied takes no room */
+	h2_out_written(&out, 100100);
+	copy(100);
+	CHECK(out.end - out.at < 16384);
+	stop();
+}
+
 TEST(a_block_larger_than_a_slab_gets_its_own)
 {
 	start();
