@@ -99,10 +99,42 @@ static inline bool grpc_walk(
 	const uint8_t *p = *at;
 	size_t len = (size_t)(end - p);
 	uint32_t n;
-	if (UNLIKELY(!grpc_walk_prefix(w, p, len, &n) || n > len - GRPC_PREFIX_BYTES))
-		return grpc_walk_slowly(w, at, end, size);
+	if (UNLIKELY(!grpc_walk_prefix(w, p, len, &n) || n > len - GRPC_PREFIX_BYTES)) {
+		/* by way of variables of its own: the caller's stay in registers */
+		uint32_t found;
+		bool whole = grpc_walk_slowly(w, &p, end, &found);
+		*at = p;
+		if (whole)
+			*size = found;
+		return whole;
+	}
 	*at = p + GRPC_PREFIX_BYTES + n;
 	*size = n;
 	return true;
+}
+
+/* Behind a message of `size` bytes: moves *at over the whole ones that follow with the same prefix
+ * as each other and this size; how many. Floods are made of them. */
+static inline uint32_t grpc_walk_alike(
+	const struct grpc_walker *w, const uint8_t **at, const uint8_t *end, uint32_t size)
+{
+	const uint8_t *p = *at;
+	size_t whole = GRPC_PREFIX_BYTES + (size_t)size;
+	uint64_t prefix, other;
+	uint32_t next, n = 0;
+	if (size < sizeof prefix - GRPC_PREFIX_BYTES || (size_t)(end - p) < whole ||
+		!grpc_walk_prefix(w, p, whole, &next) || next != size)
+		return 0;
+	memcpy(&prefix, p, sizeof prefix);
+	prefix = be64toh(prefix) >> 24;
+	do {
+		p += whole;
+		n++;
+		if ((size_t)(end - p) < whole)
+			break;
+		memcpy(&other, p, sizeof other);
+	} while (be64toh(other) >> 24 == prefix);
+	*at = p;
+	return n;
 }
 #endif

@@ -13,7 +13,15 @@ struct seen {
 	struct grpc_walker w;
 	uint32_t sizes[4096];
 	size_t count;
+	bool alike; /* by grpc_walk_alike too */
 };
+
+static void saw(struct seen *s, uint32_t size)
+{
+	if (s->count < 4096)
+		s->sizes[s->count] = size;
+	s->count++;
+}
 
 static void feed(struct seen *s, const uint8_t *bytes, size_t len)
 {
@@ -24,9 +32,9 @@ static void feed(struct seen *s, const uint8_t *bytes, size_t len)
 	const uint8_t *at = piece;
 	uint32_t size;
 	while (grpc_walk(&s->w, &at, piece + len, &size)) {
-		if (s->count < 4096)
-			s->sizes[s->count] = size;
-		s->count++;
+		uint32_t more = s->alike ? grpc_walk_alike(&s->w, &at, piece + len, size) : 0;
+		for (saw(s, size); more; more--)
+			saw(s, size);
 	}
 	CHECK(at == piece + len);
 	free(piece);
@@ -281,6 +289,39 @@ TEST(trailer_and_end_of_stream_envelopes_are_not_messages)
 		grpc_walker_init(&s.w, rows[i].wire);
 		feed(&s, stream, sizeof stream);
 		CHECK_EQ(s.count, rows[i].messages);
+	}
+}
+
+TEST(messages_that_are_alike_are_counted_together_and_nothing_else_is)
+{
+	struct rand r;
+	rand_seed(&r, 11);
+	for (unsigned round = 0; round < 3000; round++) {
+		enum grpc_wire wire = all_wires[round % WIRES];
+		struct buf b;
+		buf_init(&b);
+		buf_str(&b, "");
+		for (unsigned groups = 1 + (unsigned)rand_below(&r, 4); groups; groups--) {
+			static const uint8_t flags[] = {0, 0, 0, 1, 2, 128};
+			uint8_t flag = flags[rand_below(&r, sizeof flags)];
+			uint32_t size = (uint32_t)rand_below(&r, 20);
+			for (unsigned n = (unsigned)rand_below(&r, 12); n; n--)
+				add_envelope(&b, flag, size, &r);
+		}
+		if (rand_below(&r, 2) && b.len)
+			b.len -= rand_below(&r, b.len); /* cut in the middle of one */
+		if (wire == GRPC_WIRE_WEB_TEXT)
+			to_text(&b, &r);
+		struct seen s = {.alike = true};
+		grpc_walker_init(&s.w, wire);
+		size_t most = rand_below(&r, 2) ? b.len : 60;
+		for (size_t at = 0, n; at < b.len; at += n) {
+			n = 1 + rand_below(&r, most);
+			n = b.len - at < n ? b.len - at : n;
+			feed(&s, (uint8_t *)b.bytes + at, n);
+		}
+		CHECK(agrees(&s, wire, (uint8_t *)b.bytes, b.len));
+		buf_fini(&b);
 	}
 }
 

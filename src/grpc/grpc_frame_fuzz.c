@@ -35,8 +35,11 @@ static void walk(
 		if (n > len - at)
 			n = len - at;
 		const uint8_t *p = data + at;
-		while (grpc_walk(&w, &p, data + at + n, &size))
-			add(t, size);
+		while (grpc_walk(&w, &p, data + at + n, &size)) {
+			uint32_t more = seed ? 0 : grpc_walk_alike(&w, &p, data + at + n, size);
+			for (add(t, size); more; more--)
+				add(t, size);
+		}
 		ASSERT(p == data + at + n);
 	}
 	t->pending = grpc_walker_pending(&w);

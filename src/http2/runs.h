@@ -19,23 +19,32 @@
 
 #define H2_RUNS 512u
 
+/* The third and every further frame of a run takes the shortest way (h2_runs_gather): it moves `to`
+ * and `room`, and what the stream and the slice have to know of it is settled when the run goes. */
 struct h2_run {
 	struct h2_stream *stream; /* NULL: closed meanwhile */
 	struct slice data;
-	uint32_t room; /* bytes behind data, when it is a copy */
-	bool copied;   /* else a view of the feed */
+	uint8_t *to;      /* behind what was copied; NULL: a view of the feed */
+	uint32_t room;    /* bytes that may follow there: of the slab, and of the stream's window */
+	uint32_t wire_id; /* as it stands in a frame's header */
 };
 struct h2_runs {
 	uint32_t first, count; /* of those to surface */
+	uint16_t by_id[128];   /* by the last seven bits of ids: 1 + the place of a copied run */
 	struct h2_run run[H2_RUNS];
 };
 
 /* A table; false: no memory. */
 bool h2_runs_begin(struct h2_conn *c) MUST_USE;
-/* Adds a frame's content to the stream's run, or begins one. False: it does not fit now. Borrows.
- */
+/* Adds a frame's content to the stream's run, or begins one; the stream's window pays. False: it
+ * does not fit now. Borrows. */
 bool h2_runs_add(struct h2_conn *c, struct h2_stream *s, const struct slice *content) MUST_USE;
-/* The next run as an event; false: none is pending. */
+/* Takes the frames at the beginning of the feed that are for copied runs, as far as they go. */
+void h2_runs_gather(struct h2_conn *c);
+/* What was gathered becomes known to the slice and to the stream's window. */
+void h2_runs_settle(struct h2_run *r);
+void h2_runs_settle_all(struct h2_conn *c);
+/* The next run as an event; false: none is pending. Settled before. */
 bool h2_runs_next(struct h2_conn *c, struct h2_event *out) MUST_USE;
 /* The stream is closed or its owner wants no more. */
 void h2_runs_forget(struct h2_stream *s);

@@ -203,6 +203,115 @@ TEST(a_frame_beyond_its_stream_window_ends_the_stream_behind_its_run)
 	kit_destroy(k);
 }
 
+/* A server with stream windows of `window` bytes, one open request, and nobody who gives credit. */
+static struct kit *with_window(uint32_t window)
+{
+	struct h2_options o = h2_options_default(H2_SERVER);
+	o.stream_window_bytes = window;
+	struct kit *k = kit_create(NULL, &o);
+	k->b.auto_credit = false;
+	kit_preface(&talk);
+	kit_frame(&talk, H2_FRAME_SETTINGS, H2_FLAG_ACK, 0, "", 0);
+	kit_headers(&talk, 1, 0);
+	kit_feed(k, &k->b, talk.at, talk.len);
+	return k;
+}
+
+TEST(each_frame_of_a_run_is_held_to_the_stream_window)
+{
+	for (uint32_t fit = 1; fit <= 6; fit++) {
+		struct kit *k = with_window(4 * fit + 3);
+		talk.len = 0;
+		for (uint32_t i = 0; i < fit; i++)
+			say_data(1, "text", 0);
+		kit_feed(k, &k->b, talk.at, talk.len);
+		CHECK_EQ(k->b.data_len, 4 * fit);
+		CHECK_EQ(kit_count(&k->b, H2_EV_RESET), 0);
+		kit_destroy(k);
+
+		k = with_window(4 * fit + 3);
+		talk.len = 0;
+		for (uint32_t i = 0; i <= fit; i++)
+			say_data(1, "text", 0);
+		kit_feed(k, &k->b, talk.at, talk.len);
+		CHECK_EQ(k->b.data_len, 4 * fit);
+		CHECK_EQ(kit_last(&k->b, H2_EV_RESET)->code, H2_FLOW_CONTROL_ERROR);
+		kit_destroy(k);
+	}
+}
+
+TEST(a_run_is_paid_for_by_the_time_its_first_event_is_told)
+{
+	struct kit *k = with_streams(3);
+	k->b.auto_credit = false;
+	struct h2_stream_info before[3], after;
+	for (int i = 0; i < 3; i++)
+		h2_stream_inspect(k->b.events[1 + i].stream, &before[i]);
+	uint64_t frames = k->books.frames_in, bytes = k->books.data_bytes_in;
+	say_two_rounds();
+	for (int i = 0; i < 2; i++)
+		for (uint32_t id = 1; id <= 5; id += 2)
+			say_data(id, "more", 0);
+	poll_one(k);
+	for (int i = 0; i < 3; i++) {
+		h2_stream_inspect(k->b.events[1 + i].stream, &after);
+		CHECK_EQ(before[i].receive_window_bytes - after.receive_window_bytes, 16);
+	}
+	CHECK_EQ(k->books.frames_in - frames, 12);
+	CHECK_EQ(k->books.data_bytes_in - bytes, 48);
+	kit_poll(&k->b);
+	CHECK_EQ(k->b.data_len, 48);
+	kit_destroy(k);
+}
+
+TEST(streams_whose_ids_end_alike_have_runs_of_their_own)
+{
+	struct kit *k = with_streams(260);
+	int from = k->b.count;
+	talk.len = 0;
+	for (int i = 0; i < 4; i++) {
+		say_data(1, "a", 0);
+		say_data(257, "bb", 0);
+		say_data(513, "ccc", 0);
+		say_data(0x80000000u | 257, "R", 0); /* the reserved bit is ignored (4.1) */
+	}
+	kit_feed(k, &k->b, talk.at, talk.len);
+	size_t bytes = k->b.data_len;
+	CHECK_EQ(bytes, 4 * 7);
+	int of[3] = {0};
+	for (int i = from; i < k->b.count; i++) {
+		uint32_t id = h2_stream_id(k->b.events[i].stream);
+		CHECK(id == 1 || id == 257 || id == 513);
+		of[id / 256] += (int)k->b.events[i].ev.data.len;
+	}
+	CHECK_EQ(of[0], 4);
+	CHECK_EQ(of[1], 12);
+	CHECK_EQ(of[2], 12);
+	kit_destroy(k);
+}
+
+TEST(a_run_ends_where_the_connection_needs_a_window_update)
+{
+	struct h2_options o = h2_options_default(H2_SERVER);
+	o.conn_window_bytes = 65535;
+	struct kit *k = kit_create(NULL, &o);
+	static char text[1001];
+	memset(text, 'x', sizeof(text) - 1);
+	kit_preface(&talk);
+	kit_headers(&talk, 1, 0);
+	kit_feed(k, &k->b, talk.at, talk.len);
+	size_t sum = 0;
+	for (int feed = 0; feed < 20; feed++) { /* more than the window in all */
+		talk.len = 0;
+		for (int i = 0; i < 7; i++, sum += 1000)
+			say_data(1, text, 0);
+		kit_feed(k, &k->b, talk.at, talk.len);
+	}
+	CHECK_EQ(k->b.data_len, sum);
+	CHECK_EQ(kit_count(&k->b, H2_EV_DEAD), 0);
+	kit_destroy(k);
+}
+
 TEST(without_memory_each_frame_is_an_event_of_its_own)
 {
 	for (long nth = 1; nth < 12; nth++) {

@@ -27,6 +27,8 @@ static inline struct h2_stream *h2_rx_quick_look(
 	if (UNLIKELY(n - 1 >= have - H2_HEADER_BYTES || n > c->options.max_frame_bytes))
 		return NULL;
 	struct h2_stream *s = h2_stream_find(c, h2_get_u32(p + 5));
+	if (s && s->run)
+		h2_runs_settle(&c->runs->run[s->run - 1]);
 	if (UNLIKELY(!s || !s->rx_plain || (int32_t)n > s->inflow.avail_bytes ||
 		     c->inflow.avail_bytes - (int32_t)n < c->inflow_low_bytes))
 		return NULL;
@@ -34,31 +36,35 @@ static inline struct h2_stream *h2_rx_quick_look(
 	return s;
 }
 
-/* The frame is taken: windows, books. */
-static inline void h2_rx_quick_take(struct h2_conn *c, struct h2_stream *s, uint32_t len)
+/* Frames are taken: the connection's window, books. */
+static inline void h2_rx_quick_pay(struct h2_conn *c, uint32_t frames, uint32_t bytes)
 {
-	struct h2_books *books = c->books;
-	c->inflow.avail_bytes -= (int32_t)len;
-	s->inflow.avail_bytes -= (int32_t)len;
-	books->frames_in++;
-	books->data_bytes_in += len;
-	h2_guard_earn(&c->guard, 1);
+	c->inflow.avail_bytes -= (int32_t)bytes;
+	c->books->frames_in += frames;
+	c->books->data_bytes_in += bytes;
+	h2_guard_earn(&c->guard, frames);
 }
 
 /* rx->quick holds. The next event; false: there is nothing here that is quick. */
 static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 {
 	struct slice *in = &c->rx.in;
-	struct h2_stream *s;
-	uint32_t len;
-	while ((s = h2_rx_quick_look(c, in->at, in->len, &len))) {
+	for (;;) {
+		uint32_t len;
+		if (c->runs)
+			h2_runs_gather(c);
+		struct h2_stream *s = h2_rx_quick_look(c, in->at, in->len, &len);
+		if (!s)
+			break;
 		struct slice content = {in->slab, in->at + H2_HEADER_BYTES, len};
 		bool last = in->len == len + H2_HEADER_BYTES;
 		/* alone in its feed, or no memory for a run: an event of its own */
 		bool alone = !c->runs && (last || !h2_runs_begin(c));
-		if (!alone && !h2_runs_add(c, s, &content))
+		if (alone)
+			s->inflow.avail_bytes -= (int32_t)len;
+		else if (!h2_runs_add(c, s, &content))
 			break; /* it does not fit to those that go now */
-		h2_rx_quick_take(c, s, len);
+		h2_rx_quick_pay(c, 1, len);
 		in->at += H2_HEADER_BYTES + len;
 		in->len -= H2_HEADER_BYTES + len;
 		if (alone)
@@ -68,6 +74,9 @@ static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 		if (alone)
 			return true;
 	}
-	return c->runs && h2_runs_next(c, out);
+	if (!c->runs)
+		return false;
+	h2_runs_settle_all(c);
+	return h2_runs_next(c, out);
 }
 #endif
