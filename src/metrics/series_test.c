@@ -207,6 +207,8 @@ TEST(without_memory_creation_fails_whole_and_a_look_up_answers_the_fallback)
 			snprintf(name, sizeof name, "M%d", i);
 			struct series *found = method(s, name);
 			CHECK(found);
+			if (!found)
+				break;
 			series_add(found, M_SENT_MESSAGES, 1);
 			added++;
 		}
