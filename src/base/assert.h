@@ -6,7 +6,11 @@
 #ifndef WEIR_BASE_ASSERT_H
 #define WEIR_BASE_ASSERT_H
 
-_Noreturn void assert_failed(const char *what, const char *file, int line);
+/* What ends a call or a connection, and whatever leads there, is laid out behind what does not: the
+ * code of an ordinary message lies close together. */
+#define COLD __attribute__((cold))
+
+_Noreturn COLD void assert_failed(const char *what, const char *file, int line);
 
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

@@ -9,6 +9,7 @@
 #include "call/timing.h"
 #include "grpc/status.h"
 #include "http/code.h"
+#include "http/run.h"
 
 /* A call and the arena for its strings and filter states are one block. */
 #define CALL_BLOCK_BYTES (sizeof(struct call) + CALL_FIRST_BYTES)
@@ -267,6 +268,9 @@ void call_push_request(struct call *c, struct event *ev)
 
 static unsigned parse_status(const struct fields *f)
 {
+	const struct fields_run *run = fields_run(f);
+	if (run && run->status)
+		return run->status; /* its judge has read it */
 	const struct field *status = fields_get(f, TOKEN_STATUS);
 	unsigned v = 0;
 	for (uint32_t i = 0; status && i < status->value_len && i < 3; i++)

@@ -194,7 +194,7 @@ struct call {
 	uint8_t hung_said; /* bit by state: it was in the log */
 	uint8_t stage_count;
 	bool request_ended, response_started, response_ended;
-	bool front_done, terminus_done, answering;
+	bool front_done, terminus_done;
 	bool status_missing; /* its body has the status, and ended without it */
 	/* What the client was told. */
 	uint16_t http_status; /* 0 = no head yet */
@@ -237,7 +237,7 @@ void call_credit_response(struct call *c, uint32_t bytes);
 /* Weir ends the call and the client learns why: before the response head a whole answer (gRPC:
  * trailers-only; else the HTTP status and a short text), afterwards trailers with grpc-status for
  * gRPC and a reset for others. The terminus is told to let go. `text` is copied. */
-void call_fail(struct call *c, enum call_reason_id reason, const char *text);
+COLD void call_fail(struct call *c, enum call_reason_id reason, const char *text);
 /* One side is gone or reset its stream; the other is told with the code kept. */
 void call_reset(struct call *c, enum call_who who, enum call_reason_id reason, uint32_t h2_code);
 void call_front_done(struct call *c);

@@ -18,7 +18,8 @@ struct call_known {
 	uint32_t refs;
 	bool usable; /* else only the run is remembered: it does not have everything */
 	bool is_grpc, is_head;
-	bool routed; /* the next two hold for every call */
+	uint8_t wire; /* filter/count.c's enum grpc_wire; 0: not known */
+	bool routed;  /* the next two hold for every call */
 	const struct config_route *route;
 	const struct config_cluster *cluster;
 	const char *method, *path, *authority; /* the run's */

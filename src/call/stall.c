@@ -108,7 +108,8 @@ static void publish_cause(struct call *c, enum lane_id lane, enum stall_cause ca
 void call_stall_publish(struct call *c)
 {
 	for (int lane = 0; lane < 2; lane++)
-		charge(c, (enum lane_id)lane);
+		if (call_stalled(c, (enum lane_id)lane) != STALL_NONE)
+			charge(c, (enum lane_id)lane);
 	if (!c->stalls)
 		return;
 	for (int lane = 0; lane < 2; lane++)

@@ -1,5 +1,6 @@
 #include "filter/count.h"
 #include <string.h>
+#include "call/known.h"
 #include "call/labels.h"
 #include "call/timing.h"
 #include "filter/limit.h"
@@ -145,7 +146,7 @@ static inline bool count_single(
 	struct call *c, struct count *s, enum lane_id lane, const struct event *ev)
 {
 	uint32_t size;
-	if (ev->kind != EVENT_DATA || ev->end ||
+	if (ev->kind != EVENT_DATA ||
 		!grpc_walk_is_single(&s->walk[lane], ev->data.at, ev->data.len, &size) ||
 		size > s->limit)
 		return false;
@@ -154,6 +155,8 @@ static inline bool count_single(
 	series_add(to, lane_metrics[lane].messages, 1);
 	series_observe_bytes(to, lane_metrics[lane].size, size);
 	timing_passed(c, lane, 1, ev->data.len);
+	if (ev->end) /* between messages: nothing else is to be counted */
+		s->ended[lane] = true;
 	return true;
 }
 
@@ -229,11 +232,23 @@ static void count_cut(struct count *s, enum lane_id lane)
 		series_add(s->series, M_TRUNCATED_MESSAGES, 1);
 }
 
+/* Asked once of a known head, where its content-type, which it has, is the answer. */
+static enum grpc_wire wire_of_head(struct call *c, const struct fields *head)
+{
+	struct call_known *k = c->known;
+	if (k && k->wire)
+		return (enum grpc_wire)k->wire;
+	enum grpc_wire wire = grpc_wire_of_request(head);
+	if (k && wire != GRPC_WIRE_CONNECT_UNARY)
+		k->wire = (uint8_t)wire;
+	return wire;
+}
+
 static __attribute__((noinline)) bool on_other_request(
 	struct call *c, struct count *s, struct event *ev)
 {
 	if (ev->kind == EVENT_HEAD && !s->begun)
-		begin(c, s, grpc_wire_of_request(ev->fields));
+		begin(c, s, wire_of_head(c, ev->fields));
 	if (ev->kind == EVENT_DATA && !count_data(c, s, LANE_REQUEST, ev))
 		return false;
 	if (ev->end)

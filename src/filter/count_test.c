@@ -1,5 +1,6 @@
 #include "filter/count.h"
 #include "filter/filter_kit.h"
+#include "http/run.h"
 
 static struct config_route any = {.name = "any"};
 static struct config_route half_named = {.name = "half", .match = {.service = "a.B"}};
@@ -33,6 +34,65 @@ TEST(messages_are_seen_in_both_directions_while_the_stream_is_open)
 	CHECK_EQ(completed("named", "a.B", "C", "OK"), 1);
 	CHECK_EQ(told.data_bytes, 2 * TWO_BYTES);
 	CHECK_EQ(served.data_bytes, TWO_BYTES);
+	world_fini();
+}
+
+TEST(a_message_that_ends_its_lane_is_counted_as_any_other_and_held_to_the_limit)
+{
+	static const char one[] = "\0\0\0\0\3abc";
+	static const char large[5 + 1001] = "\0\0\0\3\xe9";
+	world_init(100);
+	struct call *c = grpc_call(&named, "/a.B/C");
+	request(c, one, 8, true);
+	response_head(c);
+	response(c, one, 8, false);
+	response_status(c, "0");
+	finish(c);
+	c = grpc_call(&named, "/a.B/C");
+	request(c, large, sizeof(large), true);
+	CHECK_EQ(c->abort.reason, REASON_MESSAGE_BYTES);
+	finish(c);
+	CHECK_EQ(of("named", "a.B", "C", M_SENT_BYTES), 8 + sizeof(large));
+	CHECK_EQ(of("named", "a.B", "C", M_SENT_MESSAGE_SIZE), 2);
+	CHECK_EQ(of("named", "a.B", "C", M_RECEIVED_MESSAGES), 1);
+	CHECK_EQ(of("named", "a.B", "C", M_TRUNCATED_MESSAGES), 0);
+	CHECK_EQ(completed("named", "a.B", "C", "OK"), 1);
+	CHECK_EQ(served.data_bytes, 8);
+	world_fini();
+}
+
+/* A head that is wholly a run of fields, so that the call finds it known. */
+static struct call *known_call(const char *type)
+{
+	struct fields *all = FIELDS(
+		":method", "POST", ":path", "/a.B/C", "content-type", type, "te", "trailers");
+	struct fields *head = fields_create();
+	struct fields_run *run = run_intern(all->list, all->count);
+	if (!head || !run)
+		abort();
+	fields_begin(head, run);
+	fields_destroy(all);
+	struct call *c = call_with(&named, head, false);
+	CHECK(c->known != NULL);
+	return c;
+}
+
+TEST(a_known_head_is_counted_by_its_content_type_each_time)
+{
+	world_init(100);
+	for (int i = 0; i < 3; i++) {
+		struct call *rpc = known_call("application/grpc"), *page = known_call("text/html");
+		request(rpc, two, TWO_BYTES, true);
+		request(page, two, TWO_BYTES, true);
+		response_head(rpc);
+		response_status(rpc, "0");
+		call_reset(page, CALL_BY_CLIENT, REASON_CLIENT_RESET, H2_CANCEL);
+		finish(rpc);
+		finish(page);
+	}
+	CHECK_EQ(of("named", "a.B", "C", M_SENT_MESSAGES), 6);
+	CHECK_EQ(of("named", "", "", M_SENT_MESSAGES), 0);
+	CHECK_EQ(of("named", "", "", M_SENT_BYTES), 3 * TWO_BYTES);
 	world_fini();
 }
 

@@ -65,7 +65,7 @@ void fields_begin(struct fields *f, struct fields_run *run)
 	f->run = run;
 	f->count = run->count;
 	f->list_bytes = run->list_bytes;
-	memcpy(f->list, run->list, run->count * sizeof(*f->list));
+	mem_copy(f->list, run->list, run->count * sizeof(*f->list));
 }
 
 int fields_grow(struct fields *f)

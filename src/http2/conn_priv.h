@@ -72,11 +72,11 @@ struct h2_conn {
 };
 
 /* Ends the connection with GOAWAY; the caller returns at once. */
-void h2_conn_fail(struct h2_conn *c, enum h2_fault fault);
-void h2_conn_die(struct h2_conn *c, uint32_t code, enum h2_fault fault, const char *debug);
+COLD void h2_conn_fail(struct h2_conn *c, enum h2_fault fault);
+COLD void h2_conn_die(struct h2_conn *c, uint32_t code, enum h2_fault fault, const char *debug);
 /* Counts a broken invariant of our own and ends the connection. */
-void h2_conn_bug(struct h2_conn *c);
-void h2_conn_goaway(struct h2_conn *c, uint32_t last_id, uint32_t code, const char *debug);
+COLD void h2_conn_bug(struct h2_conn *c);
+COLD void h2_conn_goaway(struct h2_conn *c, uint32_t last_id, uint32_t code, const char *debug);
 /* Frames written at once, in order. False: no memory, the connection died. */
 bool h2_conn_send_rst(struct h2_conn *c, uint32_t id, uint32_t code);
 bool h2_conn_send_window(struct h2_conn *c, uint32_t id, uint32_t bytes);

@@ -2,6 +2,11 @@
 #include "base/mem.h"
 
 #define FIRST_MEMOS 2u
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SHIFT_OF(i) (8 * (i)) /* where the byte of memory is in a word */
+#else
+#define SHIFT_OF(i) (56 - 8 * (i))
+#endif
 
 void hpack_memos_fini(struct hpack_memos *m)
 {
@@ -72,13 +77,22 @@ struct hpack_memo *hpack_memo_add(struct hpack_memos *m, const struct hpack_tabl
 	return memo;
 }
 
-static struct hpack_words words_of(const uint8_t *bytes, size_t len)
+/* The first 16 bytes, zeros behind the end. A copy of so many bytes, read again as words, would
+ * wait for its own stores. */
+static inline struct hpack_words words_of(const uint8_t *bytes, size_t len)
 {
 	struct hpack_words out = {{0}};
-	if (LIKELY(len >= sizeof(out)))
+	if (len >= sizeof(out)) {
 		memcpy(&out, bytes, sizeof(out));
-	else if (len)
-		memcpy(&out, bytes, len);
+		return out;
+	}
+	size_t i = 0;
+	if (len >= 8) {
+		memcpy(&out.w[0], bytes, 8);
+		i = 8;
+	}
+	for (uint64_t *w = &out.w[i / 8]; i < len; i++)
+		*w |= (uint64_t)bytes[i] << SHIFT_OF(i % 8);
 	return out;
 }
 

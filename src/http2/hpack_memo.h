@@ -70,6 +70,8 @@ static inline bool hpack_memo_now(struct hpack_memo *m, const struct hpack_table
 		return true;
 	if (UNLIKELY(moved > m->room) || UNLIKELY(!hpack_table_alive(t, m->oldest_seq)))
 		return false;
+	if (LIKELY(moved == 0))
+		return true;
 	m->bytes.w[0] += moved * m->dynamic.w[0];
 	m->bytes.w[1] += moved * m->dynamic.w[1];
 	m->room = (uint8_t)(m->room - moved);

@@ -59,11 +59,11 @@ bool h2_rx_settle(struct h2_conn *c);
 bool h2_rx_charge(struct h2_conn *c);
 /* DATA or HEADERS on a stream that is closed: ignored, answered, or the end (RFC 9113 5.1).
  * `content` says that it carries bytes that the peer pays for by flow control. */
-void h2_rx_late(struct h2_conn *c, uint32_t id, bool content);
+COLD void h2_rx_late(struct h2_conn *c, uint32_t id, bool content);
 /* Did the peer leave this id out when it opened a higher one? */
 bool h2_rx_was_skipped(const struct h2_conn *c, uint32_t id);
 /* A stream error where there is no stream object: counts, charges, sends RST_STREAM, remembers. */
-void h2_rx_refuse(struct h2_conn *c, uint32_t id, enum h2_fault fault);
+COLD void h2_rx_refuse(struct h2_conn *c, uint32_t id, enum h2_fault fault);
 /* Is `id` a stream that nobody opened yet? */
 bool h2_rx_is_idle(const struct h2_conn *c, uint32_t id);
 

@@ -114,8 +114,8 @@ void h2_stream_note(struct h2_stream *s, unsigned note);
 void h2_stream_mute(struct h2_stream *s);
 /* A stream error: RST_STREAM, and a RESET for the owner. The peer's fault is charged to its budget;
  * ours (out of memory) is not. `s` may be gone after. */
-void h2_stream_fail(struct h2_stream *s, enum h2_fault fault);
-void h2_stream_fail_ours(struct h2_stream *s, enum h2_fault fault);
+COLD void h2_stream_fail(struct h2_stream *s, enum h2_fault fault);
+COLD void h2_stream_fail_ours(struct h2_stream *s, enum h2_fault fault);
 /* Drops chunks (and the books with them); bytes. */
 uint32_t h2_stream_drop_chunks(struct h2_stream *s);
 /* Back to the free list; not in the table any more. */

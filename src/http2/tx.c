@@ -6,12 +6,10 @@
 
 /* Turns the block at p + 9 into HEADERS and CONTINUATION in place, from the end, so that nothing is
  * overwritten. Bytes in all. */
-static size_t frame_block(
+static COLD size_t frame_long_block(
 	uint8_t *p, size_t len, uint32_t max, uint32_t id, uint8_t flags, uint32_t *frames)
 {
-	uint32_t n = 1;
-	if (UNLIKELY(len > max)) /* a division takes as long as all the rest */
-		n = (uint32_t)((len + max - 1) / max);
+	uint32_t n = (uint32_t)((len + max - 1) / max);
 	*frames = n;
 	for (uint32_t i = n; i-- > 0;) {
 		size_t from = (size_t)i * max, part = i + 1 == n ? len - from : max;
@@ -23,6 +21,16 @@ static size_t frame_block(
 		h2_frame_put(at, (uint32_t)part, type, set, id);
 	}
 	return len + (size_t)n * H2_HEADER_BYTES;
+}
+
+static inline size_t frame_block(
+	uint8_t *p, size_t len, uint32_t max, uint32_t id, uint8_t flags, uint32_t *frames)
+{
+	if (UNLIKELY(len > max))
+		return frame_long_block(p, len, max, id, flags, frames);
+	*frames = 1;
+	h2_frame_put(p, (uint32_t)len, H2_FRAME_HEADERS, flags | H2_FLAG_END_HEADERS, id);
+	return len + H2_HEADER_BYTES;
 }
 
 int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
