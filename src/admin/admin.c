@@ -248,7 +248,7 @@ static void answer_view(struct answer *a, const struct introspect *view)
 	struct query query;
 	struct buf why;
 	buf_init(&why);
-	if (query_parse(&query, view->page->keys, a->call->path, &why) == 0) {
+	if (query_parse(&query, view->page->keys, a->call->said->path, &why) == 0) {
 		a->waiting = true;
 		view->page->ask(view->arg, &query, viewed, a);
 	} else if (!why.failed) {
@@ -340,19 +340,19 @@ static const struct page *find_page(const char *path)
 static bool method_is_allowed(const struct call *c, const char *methods)
 {
 	if (methods[0] == 'P')
-		return !strcmp(c->method, "POST");
-	return !strcmp(c->method, "GET") || c->is_head;
+		return !strcmp(c->said->method, "POST");
+	return !strcmp(c->said->method, "GET") || c->is_head;
 }
 
 /* A browser says where a POST comes from; a page elsewhere has no business here. */
 static bool is_foreign(const struct call *c, const struct fields *head)
 {
 	const struct field *origin = fields_get(head, TOKEN_ORIGIN);
-	size_t len = strlen(c->authority);
-	if (!origin || strcmp(c->method, "POST"))
+	size_t len = strlen(c->said->authority);
+	if (!origin || strcmp(c->said->method, "POST"))
 		return false;
 	return origin->value_len != len + 7 || memcmp(origin->value, "http://", 7) ||
-	       memcmp(origin->value + 7, c->authority, len);
+	       memcmp(origin->value + 7, c->said->authority, len);
 }
 
 static bool ends_in(const char *s, size_t len, const char *end)
@@ -387,8 +387,8 @@ static bool has_etag(const struct fields *head)
 
 static void begin(struct call *c, const struct fields *head)
 {
-	const struct page *p = find_page(c->path);
-	const struct introspect *view = p ? NULL : introspect_find(hooks->views, c->path);
+	const struct page *p = find_page(c->said->path);
+	const struct introspect *view = p ? NULL : introspect_find(hooks->views, c->said->path);
 	const char *methods = p ? p->methods : READ;
 	struct answer *a = p || view ? mem_zalloc(sizeof *a) : NULL;
 	if (!a) {
@@ -408,7 +408,7 @@ static void begin(struct call *c, const struct fields *head)
 		answer_text(a, "405", allow, "this page does not know that method");
 	else if (is_foreign(c, head))
 		answer_text(a, "403", NULL, "refused to a web page of another origin");
-	else if (!(p && p->any_host) && is_strangers_name(c->authority))
+	else if (!(p && p->any_host) && is_strangers_name(c->said->authority))
 		answer_text(a, "421", NULL,
 			"refused under this host name, which a stranger's web page could have made "
 			"up: ask by IP address or localhost");

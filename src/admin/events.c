@@ -380,7 +380,7 @@ int events_open(struct call *c, struct fields *head, struct buf *why)
 		buf_str(why, "no memory for an event stream");
 		return refuse(cl, head, 503);
 	}
-	if (read_query(cl, c->path, why) != 0)
+	if (read_query(cl, c->said->path, why) != 0)
 		return refuse(cl, head, 400);
 	if (client_count >= c->config->limits.admin_event_streams) {
 		series_add(process, M_EVENT_STREAMS_REFUSED, 1);

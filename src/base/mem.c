@@ -1,5 +1,4 @@
 #include "base/mem.h"
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +54,19 @@ void mem_free(void *block)
 {
 	live -= block != NULL;
 	free(block);
+}
+
+bool mem_block_begins(void)
+{
+	if (must_fail())
+		return false;
+	live++;
+	return true;
+}
+
+void mem_block_ends(void)
+{
+	live--;
 }
 
 void mem_fail_after(long nth)

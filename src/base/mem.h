@@ -8,6 +8,7 @@
  * means something. */
 #ifndef WEIR_BASE_MEM_H
 #define WEIR_BASE_MEM_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include "base/err.h"
@@ -18,6 +19,11 @@ void *mem_zalloc(size_t bytes) MUST_USE; /* zeroed */
 void *mem_realloc(void *block, size_t bytes) MUST_USE;
 void *mem_dup(const void *from, size_t bytes) MUST_USE; /* a copy, with one NUL behind it */
 void mem_free(void *block);                             /* NULL is fine */
+
+/* For allocators that stand on this one (slots.h): a block of theirs begins or ends. False: it must
+ * fail. */
+bool mem_block_begins(void) MUST_USE;
+void mem_block_ends(void);
 
 /* memcpy as a call. Where gcc knows a bound of n it copies by `rep movsq` instead, which begins so
  * slowly that it was a twentieth of a small message's time. */

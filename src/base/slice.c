@@ -4,6 +4,7 @@
 /* LIFO: the newest is the one still in the cache. */
 struct slab_list {
 	struct slab *first;
+	struct slab *still; /* free since the last slab_pool_cool */
 	uint32_t count, keep;
 };
 struct slab_pool {
@@ -23,13 +24,27 @@ struct slab_pool *slab_pool_create(uint32_t keep)
 	return pool;
 }
 
-static void purge(struct slab_list *l)
+static void purge(struct slab **list)
 {
-	while (l->first) {
-		struct slab *slab = l->first;
-		l->first = slab->next;
+	while (*list) {
+		struct slab *slab = *list;
+		*list = slab->next;
 		mem_free(slab);
 	}
+}
+
+static void cool(struct slab_list *l)
+{
+	purge(&l->still);
+	l->still = l->first;
+	l->first = NULL;
+	l->count = 0;
+}
+
+void slab_pool_cool(struct slab_pool *pool)
+{
+	cool(&pool->large);
+	cool(&pool->small);
 }
 
 void slab_pool_destroy(struct slab_pool *pool)
@@ -37,8 +52,8 @@ void slab_pool_destroy(struct slab_pool *pool)
 	if (!pool)
 		return;
 	ASSERT(pool->out == 0);
-	purge(&pool->large);
-	purge(&pool->small);
+	slab_pool_cool(pool);
+	slab_pool_cool(pool);
 	mem_free(pool);
 }
 
@@ -59,6 +74,15 @@ static struct slab *slab_new(struct slab_pool *pool, uint32_t bytes)
 	return slab;
 }
 
+static struct slab *from_still(struct slab_list *l)
+{
+	struct slab *slab = l->still;
+	l->still = slab->next;
+	slab->next = NULL;
+	slab->refs = 1;
+	return slab;
+}
+
 static inline struct slab *take(struct slab_pool *pool, struct slab_list *l, uint32_t bytes)
 {
 	struct slab *slab = l->first;
@@ -69,7 +93,7 @@ static inline struct slab *take(struct slab_pool *pool, struct slab_list *l, uin
 		slab->next = NULL;
 		slab->refs = 1;
 	} else {
-		slab = slab_new(pool, bytes);
+		slab = l->still ? from_still(l) : slab_new(pool, bytes);
 		if (!slab)
 			return NULL;
 	}

@@ -40,11 +40,12 @@ struct slice {
 	uint32_t len; /* bytes */
 };
 
-/* A pool keeps at most `keep` free slabs, and as many bytes in small ones; more go back to the
- * heap.
- */
+/* A pool keeps at most `keep` free slabs, and as many bytes in small ones, and as much again that
+ * lies still; more goes back to the heap. */
 struct slab_pool *slab_pool_create(uint32_t keep) MUST_USE;
-void slab_pool_destroy(struct slab_pool *pool);         /* asserts that no slab is out */
+void slab_pool_destroy(struct slab_pool *pool); /* asserts that no slab is out */
+/* Gives slabs back to the heap that were free since the last time. */
+void slab_pool_cool(struct slab_pool *pool);
 uint64_t slab_pool_out(const struct slab_pool *pool);   /* slabs handed out and not yet back */
 struct slab *slab_get(struct slab_pool *pool) MUST_USE; /* SLAB_BYTES, refs = 1 */
 /* Room for `bytes` that nobody else gets, in a slab that others have room in too; one reference.

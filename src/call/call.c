@@ -50,6 +50,11 @@ void call_env_fini(struct call_env *env)
 	buf_fini(&env->line);
 }
 
+void call_env_cool(struct call_env *env)
+{
+	free_list_cool(&env->blocks);
+}
+
 static struct call *block_take(struct call_env *env)
 {
 	return free_list_take(&env->blocks, CALL_BLOCK_BYTES);
@@ -68,46 +73,41 @@ static const char *keep_value(struct call *c, const struct field *f)
 	return arena_dup(&c->arena, f->value, f->value_len);
 }
 
-static int keep_method(struct call *c, const struct field *path)
+static int keep_method(struct call *c, struct call_said *said, const struct field *path)
 {
 	const char *service, *method;
 	size_t service_len, method_len;
-	c->grpc_service = c->grpc_method = "";
+	said->grpc_service = said->grpc_method = "";
 	if (!path || grpc_path_split(path->value, path->value_len, &service, &service_len, &method,
 			     &method_len) != 0)
 		return 0;
-	c->grpc_service = arena_dup(&c->arena, service, service_len);
-	c->grpc_method = arena_dup(&c->arena, method, method_len);
-	return c->grpc_service && c->grpc_method ? 0 : ERR_NOMEM;
-}
-
-static void keep_known(struct call *c, const struct call_known *k)
-{
-	c->method = k->method;
-	c->path = k->path;
-	c->authority = k->authority;
-	c->grpc_service = k->service;
-	c->grpc_method = k->grpc_method;
-	c->is_head = k->is_head;
-	c->is_grpc = k->is_grpc;
+	said->grpc_service = arena_dup(&c->arena, service, service_len);
+	said->grpc_method = arena_dup(&c->arena, method, method_len);
+	return said->grpc_service && said->grpc_method ? 0 : ERR_NOMEM;
 }
 
 static int keep_request(struct call *c, const struct fields *head)
 {
 	c->known = known_find(c->generation, head);
 	if (c->known) {
-		keep_known(c, c->known);
+		c->said = &c->known->said;
+		c->is_head = c->known->is_head;
+		c->is_grpc = c->known->is_grpc;
 		return 0;
 	}
 	const struct field *path = fields_get(head, TOKEN_PATH);
-	c->method = keep_value(c, fields_get(head, TOKEN_METHOD));
-	c->path = keep_value(c, path);
-	c->authority = keep_value(c, fields_get(head, TOKEN_AUTHORITY));
-	if (!c->method || !c->path || !c->authority)
+	struct call_said *said = arena_alloc(&c->arena, sizeof(*said));
+	if (!said)
 		return ERR_NOMEM;
-	c->is_head = !strcmp(c->method, "HEAD");
+	c->said = said;
+	said->method = keep_value(c, fields_get(head, TOKEN_METHOD));
+	said->path = keep_value(c, path);
+	said->authority = keep_value(c, fields_get(head, TOKEN_AUTHORITY));
+	if (!said->method || !said->path || !said->authority)
+		return ERR_NOMEM;
+	c->is_head = !strcmp(said->method, "HEAD");
 	c->is_grpc = known_is_grpc(fields_get(head, TOKEN_CONTENT_TYPE));
-	return keep_method(c, path);
+	return keep_method(c, said, path);
 }
 
 struct call *call_create(struct call_env *env, struct call_generation *generation,
@@ -475,8 +475,7 @@ static bool answer_trailers(struct call *c, const struct reason_row *row, const 
 void call_fail(struct call *c, enum call_reason_id reason, const char *text)
 {
 	char *kept = arena_dup(&c->arena, text, strlen(text));
-	if (!latch(c, CALL_BY_SELF, reason, H2_CANCEL,
-		    kept ? kept : call_reason_label(reason)))
+	if (!latch(c, CALL_BY_SELF, reason, H2_CANCEL, kept ? kept : call_reason_label(reason)))
 		return;
 	const char *labels[] = {c->listener ? c->listener->name : "", call_reason_label(reason)};
 	series_add(metrics_series(c->env->metrics, GROUP_LOCAL_REPLY, labels), M_LOCAL_REPLIES, 1);

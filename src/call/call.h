@@ -169,6 +169,12 @@ struct call_env {
 	struct buf line;                          /* where a record is made; its memory is kept */
 };
 
+/* What a request says of itself. Texts end in a NUL; empty when absent. */
+struct call_said {
+	const char *method, *path, *authority;
+	const char *grpc_service, *grpc_method; /* "" when the path has not that shape */
+};
+
 struct call {
 	struct call_env *env;
 	struct call_generation *generation; /* of the snapshot it began under */
@@ -183,10 +189,8 @@ struct call {
 
 	const struct fields *head; /* the request's, borrowed until call_open returns; then NULL */
 
-	/* What the request said, in the arena or in `known`; empty when absent. */
-	struct call_known *known;               /* NULL: its head is not; known.h */
-	const char *method, *path, *authority;  /* NUL-terminated copies */
-	const char *grpc_service, *grpc_method; /* "" when the path has not that shape */
+	struct call_known *known;     /* NULL: its head is not; known.h */
+	const struct call_said *said; /* in the arena or in `known` */
 	bool is_grpc;    /* content-type application/grpc*: errors are trailers with grpc-status */
 	bool is_head;    /* HEAD: the answer has no content */
 	bool unfiltered; /* set before call_open: Weir's own pages pass no filters */
@@ -250,5 +254,6 @@ void call_credit_stop(struct call_env *env);
 void call_credit_resume(struct call_env *env);
 /* Lists and counters of an env; the owner sets the rest. fini frees the cache. */
 void call_env_init(struct call_env *env);
+void call_env_cool(struct call_env *env); /* the cache gives up what nobody needed of late */
 void call_env_fini(struct call_env *env);
 #endif

@@ -25,17 +25,17 @@ TEST(a_call_knows_what_its_head_said)
 {
 	begin();
 	struct call *c = grpc_call();
-	CHECK_STR(c->method, "POST");
-	CHECK_STR(c->path, "/a.B/C");
-	CHECK_STR(c->authority, "h:1");
-	CHECK_STR(c->grpc_service, "a.B");
-	CHECK_STR(c->grpc_method, "C");
+	CHECK_STR(c->said->method, "POST");
+	CHECK_STR(c->said->path, "/a.B/C");
+	CHECK_STR(c->said->authority, "h:1");
+	CHECK_STR(c->said->grpc_service, "a.B");
+	CHECK_STR(c->said->grpc_method, "C");
 	CHECK(c->is_grpc && !c->is_head);
 	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
 	call_front_done(c);
 	c = open_call("HEAD", "/plain", "application/grpc-web");
 	CHECK(!c->is_grpc && c->is_head);
-	CHECK_STR(c->grpc_service, "");
+	CHECK_STR(c->said->grpc_service, "");
 	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
 	call_front_done(c);
 	finish();

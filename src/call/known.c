@@ -67,12 +67,12 @@ static struct call_known *create(struct fields_run *run)
 	if (!usable)
 		return k;
 	char *at = k->texts;
-	k->service = put(&at, service, service_len);
-	k->grpc_method = put(&at, method, method_len);
-	k->method = get(run, TOKEN_METHOD)->value;
-	k->path = path->value;
-	k->authority = authority ? authority->value : "";
-	k->is_head = !strcmp(k->method, "HEAD");
+	k->said.grpc_service = put(&at, service, service_len);
+	k->said.grpc_method = put(&at, method, method_len);
+	k->said.method = get(run, TOKEN_METHOD)->value;
+	k->said.path = path->value;
+	k->said.authority = authority ? authority->value : "";
+	k->is_head = !strcmp(k->said.method, "HEAD");
 	k->is_grpc = known_is_grpc(type);
 	return k;
 }

@@ -22,8 +22,7 @@ struct call_known {
 	bool routed;  /* the next two hold for every call */
 	const struct config_route *route;
 	const struct config_cluster *cluster;
-	const char *method, *path, *authority; /* the run's */
-	const char *service, *grpc_method;
+	struct call_said said;      /* the run's texts, and `texts` */
 	struct call_labels *labels; /* whose `series` is of this path; NULL: not looked up yet */
 	struct method_labels *series;
 	char texts[]; /* service and method */

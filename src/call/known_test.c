@@ -53,11 +53,11 @@ TEST(a_head_that_comes_again_is_known)
 	struct call_known *k = known_find(&generation, first);
 	REQUIRE(k);
 	CHECK(known_find(&generation, second) == k);
-	CHECK_STR(k->method, "POST");
-	CHECK_STR(k->path, "/a.Chat/Say");
-	CHECK_STR(k->authority, "b.example");
-	CHECK_STR(k->service, "a.Chat");
-	CHECK_STR(k->grpc_method, "Say");
+	CHECK_STR(k->said.method, "POST");
+	CHECK_STR(k->said.path, "/a.Chat/Say");
+	CHECK_STR(k->said.authority, "b.example");
+	CHECK_STR(k->said.grpc_service, "a.Chat");
+	CHECK_STR(k->said.grpc_method, "Say");
 	CHECK(k->is_grpc && !k->is_head && !k->routed);
 	fields_destroy(first);
 	fields_destroy(second);
@@ -81,13 +81,13 @@ TEST(a_call_keeps_its_known_head_when_others_take_its_place)
 			"application/grpc");
 		struct call_known *other = known_find(&generation, f);
 		REQUIRE(other);
-		CHECK_STR(other->path, path);
-		CHECK_STR(other->authority, "");
+		CHECK_STR(other->said.path, path);
+		CHECK_STR(other->said.authority, "");
 		known_unref(other);
 		fields_destroy(f);
 	}
 	CHECK_EQ(k->refs, 1);
-	CHECK_STR(k->path, "/a.Chat/Say");
+	CHECK_STR(k->said.path, "/a.Chat/Say");
 	known_unref(k);
 	end(live);
 }
@@ -119,8 +119,8 @@ TEST(a_path_of_another_shape_has_no_service)
 		"content-type", "text/html");
 	struct call_known *k = known_find(&generation, f);
 	REQUIRE(k);
-	CHECK_STR(k->service, "");
-	CHECK_STR(k->grpc_method, "");
+	CHECK_STR(k->said.grpc_service, "");
+	CHECK_STR(k->said.grpc_method, "");
 	CHECK(!k->is_grpc && k->is_head);
 	known_unref(k);
 	fields_destroy(f);

@@ -59,7 +59,7 @@ struct method_labels *labels_method(struct call_labels *l, const struct call *c)
 	struct call_known *k = c->known;
 	if (k && k->labels == l)
 		return k->series;
-	struct method_labels *m = strmap_get(&l->methods, c->path, strlen(c->path));
+	struct method_labels *m = strmap_get(&l->methods, c->said->path, strlen(c->said->path));
 	if (k && m) {
 		k->labels = l;
 		k->series = m;
@@ -74,7 +74,7 @@ struct method_labels *labels_remember(struct call_labels *l, const struct call *
 	if (m || l->methods.len >= LABELS_PATHS_MAX)
 		return m;
 	m = mem_zalloc(sizeof(*m));
-	if (m && strmap_put(&l->methods, c->path, strlen(c->path), m) != 0) {
+	if (m && strmap_put(&l->methods, c->said->path, strlen(c->said->path), m) != 0) {
 		mem_free(m);
 		return NULL;
 	}

@@ -1,9 +1,9 @@
 #include "call/stall.h"
 #include <stdio.h>
-#include <string.h>
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/slots.h"
 #include "http/query.h"
 
 /* Time by cause; made at the first stall. */
@@ -43,9 +43,7 @@ static bool has_times(struct call *c)
 {
 	if (c->stalls)
 		return true;
-	c->stalls = arena_alloc(&c->arena, sizeof(*c->stalls));
-	if (c->stalls)
-		memset(c->stalls, 0, sizeof(*c->stalls));
+	c->stalls = slots_take_zeroed(sizeof(*c->stalls));
 	return c->stalls != NULL;
 }
 
@@ -176,7 +174,7 @@ static void say(const struct call *c, enum hung_state state)
 	char id[QUERY_ID_BYTES], age[32], sent[32], received[32]; /* the id as in /streams */
 	query_id_text(c->env->index, c->id, id);
 	log_line(LOG_WARN, state == HUNG_STALLED ? "stream stalled" : "stream silent", "route",
-		c->route->name, "path", c->path, "id", id, "begun", ago(age, c, c->begun_ns),
+		c->route->name, "path", c->said->path, "id", id, "begun", ago(age, c, c->begun_ns),
 		"client", c->peer, "endpoint", c->endpoint, "sent_blocked_by",
 		stall_cause_label(call_stalled(c, LANE_REQUEST)), "received_blocked_by",
 		stall_cause_label(call_stalled(c, LANE_RESPONSE)), "client_last",
@@ -213,4 +211,6 @@ void call_unwatch(struct call *c)
 	call_stall_publish(c);
 	if (c->hung != HUNG_NO)
 		set_hung(c, HUNG_NO);
+	slots_give(c->stalls, sizeof(*c->stalls));
+	c->stalls = NULL;
 }

@@ -12,7 +12,7 @@
  *   silent   neither lane has moved for route.silent_after ("zombie")
  *
  * A call that begins to hang is counted in a gauge and said once in the log, with what both ends
- * did last. Memory: the times are made at a call's first stall, in its arena. Owner: the call. */
+ * did last. Memory: the times are made at a call's first stall. Owner: the call. */
 #ifndef WEIR_CALL_STALL_H
 #define WEIR_CALL_STALL_H
 #include <stdbool.h>
@@ -38,6 +38,6 @@ uint64_t call_stalled_ns(const struct call *c, enum lane_id lane, enum stall_cau
 void call_stall_publish(struct call *c);
 /* Judges one call by its route's thresholds; called about once a second for each. */
 void call_watch(struct call *c);
-/* Ends what the call has in gauges. */
+/* Ends what the call has in gauges, and its times. */
 void call_unwatch(struct call *c);
 #endif

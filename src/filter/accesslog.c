@@ -63,13 +63,13 @@ static void put_what(struct jsonw *j, const struct call *c, const struct accessl
 	if (c->cluster)
 		jsonw_str(j, "cluster", c->cluster->name);
 	jsonw_str(j, "protocol", protocol((enum grpc_wire)s->wire));
-	text(j, "http_method", c->method, ACCESS_LOG_METHOD_BYTES);
-	text(j, "path", c->path, ACCESS_LOG_PATH_BYTES);
+	text(j, "http_method", c->said->method, ACCESS_LOG_METHOD_BYTES);
+	text(j, "path", c->said->path, ACCESS_LOG_PATH_BYTES);
 	if (s->wire != GRPC_WIRE_NONE) {
-		text(j, "service", c->grpc_service, ACCESS_LOG_NAME_BYTES);
-		text(j, "method", c->grpc_method, ACCESS_LOG_NAME_BYTES);
+		text(j, "service", c->said->grpc_service, ACCESS_LOG_NAME_BYTES);
+		text(j, "method", c->said->grpc_method, ACCESS_LOG_NAME_BYTES);
 	}
-	text(j, "authority", c->authority, ACCESS_LOG_TEXT_BYTES);
+	text(j, "authority", c->said->authority, ACCESS_LOG_TEXT_BYTES);
 	text(j, "user_agent", s->user_agent, ACCESS_LOG_TEXT_BYTES);
 	text(j, "client", c->peer, ACCESS_LOG_TEXT_BYTES);
 	text(j, "endpoint", c->endpoint, ACCESS_LOG_TEXT_BYTES);

@@ -41,10 +41,10 @@ static struct labels labels_of(
 		c->listener ? c->listener->name : "",
 		c->route ? c->route->name : "",
 		as_other ? OTHER
-		: rpc    ? c->grpc_service
+		: rpc    ? c->said->grpc_service
 			 : "",
 		as_other ? OTHER
-		: rpc    ? c->grpc_method
+		: rpc    ? c->said->grpc_method
 			 : "",
 		c->cluster ? c->cluster->name : "",
 		status,
@@ -60,7 +60,7 @@ static struct series *stream_series(struct call *c, const struct count *s, bool 
 /* May this call's method have series of its own before it has succeeded? */
 static bool is_trusted(struct call *c, const struct count *s)
 {
-	if (s->wire == GRPC_WIRE_NONE || !*c->grpc_service)
+	if (s->wire == GRPC_WIRE_NONE || !*c->said->grpc_service)
 		return true; /* the labels are "" */
 	if (c->route && c->route->match.service && c->route->match.method)
 		return true;

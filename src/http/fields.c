@@ -59,6 +59,11 @@ void fields_cache_purge(void)
 	run_purge();
 }
 
+void fields_cache_cool(void)
+{
+	free_list_cool(&cache);
+}
+
 void fields_begin(struct fields *f, struct fields_run *run)
 {
 	ASSERT(f->count == 0 && !f->run);

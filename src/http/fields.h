@@ -48,6 +48,7 @@ struct fields {
 struct fields *fields_create(void) MUST_USE; /* NULL: out of memory */
 void fields_destroy(struct fields *f);       /* NULL is fine */
 void fields_cache_purge(void);
+void fields_cache_cool(void); /* gives up what nobody needed since the last time */
 
 /* Appends copies of both; finds the token. ERR_NOMEM. */
 int fields_add(struct fields *f, const void *name, size_t name_len, const void *value,

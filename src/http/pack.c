@@ -2,12 +2,13 @@
  *
  *   [ run, count ][ token, flags, hash, lengths ][ name, unless the token says it ][ value ] ... */
 #include <string.h>
-#include "base/mem.h"
+#include "base/slots.h"
 #include "http/run.h"
 
 struct fields_packed {
 	struct fields_run *run; /* NULL: none */
 	uint32_t count;         /* of those behind it */
+	size_t bytes_len;
 	uint8_t bytes[];
 };
 
@@ -36,9 +37,10 @@ struct fields_packed *fields_pack(const struct fields *f)
 	for (uint32_t i = first; i < f->count; i++)
 		bytes += sizeof(struct packed_field) + own_name_bytes(&f->list[i]) +
 			 (size_t)f->list[i].value_len;
-	struct fields_packed *p = mem_alloc(sizeof(*p) + bytes);
+	struct fields_packed *p = slots_take(sizeof(*p) + bytes);
 	if (!p)
 		return NULL;
+	p->bytes_len = bytes;
 	p->run = run ? run_ref(run) : NULL;
 	p->count = f->count - first;
 	uint8_t *at = p->bytes;
@@ -94,5 +96,5 @@ void fields_packed_destroy(struct fields_packed *p)
 		return;
 	if (p->run)
 		run_unref(p->run);
-	mem_free(p);
+	slots_give(p, sizeof(*p) + p->bytes_len);
 }

@@ -1,5 +1,6 @@
 #include "http2/stream.h"
 #include "base/freelist.h"
+#include "base/slots.h"
 #include "http2/conn_priv.h"
 
 #define CHUNK_SMALL_BYTES (512u - (uint32_t)sizeof(struct h2_chunk))
@@ -31,6 +32,15 @@ void h2_caches_release(void)
 	free_list_purge(&caches.runs);
 }
 
+void h2_caches_cool(void)
+{
+	free_list_cool(&caches.streams);
+	free_list_cool(&caches.refs);
+	free_list_cool(&caches.small);
+	free_list_cool(&caches.large);
+	free_list_cool(&caches.runs);
+}
+
 /* --- chunks ----------------------------------------------------------------------------------- */
 
 static struct free_list *chunk_list(uint32_t cap)
@@ -53,7 +63,7 @@ struct h2_chunk *h2_chunk_get(uint32_t bytes)
 	if (cap == CHUNK_SMALL_BYTES && caches.small_out >= CACHE_CHUNKS)
 		cap = bytes;
 	struct h2_chunk *k = is_cached(cap) ? free_list_take(chunk_list(cap), sizeof(*k) + cap)
-					    : mem_alloc(sizeof(*k) + cap);
+					    : slots_take(sizeof(*k) + cap);
 	if (!k)
 		return NULL;
 	caches.small_out += cap == CHUNK_SMALL_BYTES;
@@ -72,7 +82,7 @@ void h2_chunk_put(struct h2_chunk *k)
 	if (is_cached(k->cap))
 		free_list_give(chunk_list(k->cap), k, CACHE_CHUNKS);
 	else
-		mem_free(k);
+		slots_give(k, sizeof(*k) + k->cap);
 }
 
 struct h2_runs *h2_runs_get(void)

@@ -141,7 +141,7 @@ int front_begin_call(
 	if (oversized)
 		call_fail(c, REASON_HEADER_BYTES,
 			"the request's headers are larger than limits.header_bytes");
-	else if (!local && !strcmp(c->method, "CONNECT"))
+	else if (!local && !strcmp(c->said->method, "CONNECT"))
 		call_fail(c, REASON_CONNECT_METHOD, "CONNECT is not served here");
 	call_push_request(c, ev);
 	return 0;

@@ -27,7 +27,7 @@ static bool host_matches(const char *pattern, const char *host, size_t len)
 static bool any_host_matches(
 	const struct config_match *m, const struct call *c, const struct fields *head)
 {
-	const char *host = c->authority;
+	const char *host = c->said->authority;
 	size_t len = host_len(host);
 	const struct field *f = len ? NULL : fields_get(head, TOKEN_HOST);
 	char copy[256];
@@ -57,11 +57,11 @@ bool route_matches(const struct config_match *m, const struct call *c, const str
 {
 	if (m->host_count && !any_host_matches(m, c, head))
 		return false;
-	if (m->service && strcmp(m->service, c->grpc_service) != 0)
+	if (m->service && strcmp(m->service, c->said->grpc_service) != 0)
 		return false;
-	if (m->method && strcmp(m->method, c->grpc_method) != 0)
+	if (m->method && strcmp(m->method, c->said->grpc_method) != 0)
 		return false;
-	if (m->path && !path_matches(m, c->path))
+	if (m->path && !path_matches(m, c->said->path))
 		return false;
 	for (uint32_t i = 0; i < m->header_count; i++) {
 		if (!match_header(&m->headers[i], head))
@@ -84,7 +84,7 @@ const struct config_backend *route_backend(const struct config_route *r, uint64_
  * is one. */
 static bool settled_by_known(const struct call *c, const struct config_match *m)
 {
-	return m->header_count == 0 && (m->host_count == 0 || host_len(c->authority));
+	return m->header_count == 0 && (m->host_count == 0 || host_len(c->said->authority));
 }
 
 void route_call(struct call *c, const struct fields *head)

@@ -3,13 +3,16 @@
 #include "call/known.h"
 #include "tap.h"
 
+static struct call_said said; /* of the call made last */
+
 static struct call make_call(
 	const char *authority, const char *path, const char *service, const char *method)
 {
-	return (struct call){.authority = authority,
+	said = (struct call_said){.authority = authority,
 		.path = path,
 		.grpc_service = service,
 		.grpc_method = method};
+	return (struct call){.said = &said};
 }
 
 static bool matches(const struct config_match *m, const char *authority, const char *path,
@@ -131,7 +134,7 @@ TEST(the_first_route_that_matches_wins)
 	c.config = &config;
 	route_call(&c, head);
 	CHECK(c.route == &routes[0] && c.cluster == &clusters[1]);
-	c.grpc_service = "other";
+	said.grpc_service = "other";
 	route_call(&c, head);
 	CHECK(c.route == &routes[1] && c.cluster == &clusters[0]);
 	config.route_count = 1;

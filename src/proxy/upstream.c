@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
-#include "base/mem.h"
+#include "base/slots.h"
 #include "call/stall.h"
 #include "proxy/link.h"
 
@@ -22,6 +22,14 @@ static struct worker *worker_of(const struct upstream *u)
 
 /* ---- what is held ---- */
 
+static void give_bytes(struct worker *w, struct held *h)
+{
+	if (h->cap == HELD_BYTES)
+		free_list_give(&w->held_bytes, h->bytes, HELD_KEEP);
+	else
+		slots_give(h->bytes, h->cap);
+}
+
 /* The call is committed: it is sent to nobody else. */
 static void release_held(struct upstream *u)
 {
@@ -33,10 +41,7 @@ static void release_held(struct upstream *u)
 	fields_packed_destroy(h->packed);
 	fields_destroy(h->trailers);
 	w->waiting_bytes -= h->len;
-	if (h->cap == HELD_BYTES)
-		free_list_give(&w->held_bytes, h->bytes, HELD_KEEP);
-	else
-		mem_free(h->bytes);
+	give_bytes(w, h);
 	free_list_give(&w->held, h, HELD_KEEP);
 	u->held = NULL;
 }
@@ -55,10 +60,13 @@ static int reserve_held(struct worker *w, struct held *h, uint32_t more)
 		need = HELD_BYTES;
 	} else {
 		need = h->bytes ? need + need / 2 : need;
-		bytes = mem_realloc(h->bytes, need);
+		bytes = slots_take(need);
 	}
 	if (!bytes)
 		return ERR_NOMEM;
+	if (h->len)
+		memcpy(bytes, h->bytes, h->len);
+	give_bytes(w, h);
 	h->bytes = bytes;
 	h->cap = need;
 	return 0;
@@ -424,7 +432,7 @@ static void nowhere_push(struct call *c, struct event *ev)
 {
 	event_drop(ev);
 	char text[256];
-	snprintf(text, sizeof(text), "no route matches %.60s %.120s", c->authority, c->path);
+	snprintf(text, sizeof(text), "no route matches %.60s %.120s", c->said->authority, c->said->path);
 	call_fail(c, REASON_NO_ROUTE, text);
 }
 

@@ -80,13 +80,13 @@ static const char *name_of(const struct call *c, enum text which)
 	case T_CLUSTER:
 		return c->cluster ? c->cluster->name : "";
 	case T_SERVICE:
-		return c->is_grpc ? c->grpc_service : "";
+		return c->is_grpc ? c->said->grpc_service : "";
 	case T_METHOD:
-		return c->is_grpc ? c->grpc_method : c->method;
+		return c->is_grpc ? c->said->grpc_method : c->said->method;
 	case T_PATH:
-		return c->path;
+		return c->said->path;
 	case T_AUTHORITY:
-		return c->authority;
+		return c->said->authority;
 	case T_CLIENT:
 		return c->peer;
 	case T_ENDPOINT:

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/slots.h"
 #include "call/labels.h"
 #include "call/stall.h"
 #include "filter/sample.h"
@@ -18,6 +19,7 @@
 #define HEARTBEAT_MS  1000
 #define SLAB_KEEP     32
 #define TICK_NS       NS_PER_SEC
+#define COOL_NS       (NS_PER_SEC / 10)
 #define STOP_LIMIT_NS (5 * NS_PER_SEC) /* from the end of grace to closing what is left */
 
 /* ---- life ---- */
@@ -121,8 +123,6 @@ void worker_destroy(struct worker *w)
 		accept_drop(CONTAINER_OF(n, struct worker_listener, node));
 	sampler_destroy(&w->env);
 	call_env_fini(&w->env);
-	free_list_purge(&w->held);
-	free_list_purge(&w->held_bytes);
 	loop_del(&w->loop, &w->box_watch);
 	mailbox_run(&w->box, w);
 	mailbox_fini(&w->box);
@@ -189,6 +189,22 @@ static void drop_old_generations(struct worker *w)
 	}
 }
 
+/* What a burst needed, caches give up soon after it: what was not taken between two coolings. A
+ * worker that sleeps gets there with its heartbeats. */
+static void cool(struct worker *w)
+{
+	if (w->loop.now_ns - w->cooled_ns < COOL_NS)
+		return;
+	w->cooled_ns = w->loop.now_ns;
+	call_env_cool(&w->env);
+	fields_cache_cool();
+	h2_caches_cool();
+	free_list_cool(&w->held);
+	free_list_cool(&w->held_bytes);
+	slab_pool_cool(w->slabs);
+	slots_cool();
+}
+
 static void turn(struct worker *w)
 {
 	/* With credit stopped another worker's fall must be noticed: look again soon. */
@@ -208,6 +224,7 @@ static void turn(struct worker *w)
 	h2io_reap(w);
 	if (w->listeners_ended)
 		accept_reap(w);
+	cool(w);
 	DEBUG_ASSERT(w->env.started == w->env.completed + w->env.calls);
 	atomic_store_explicit(&w->cell->heartbeat_ns, w->loop.now_ns, memory_order_relaxed);
 	series_add(w->series, M_LOOP_TURNS, 1);
@@ -243,6 +260,10 @@ void worker_run(struct worker *w)
 	sink_flush(&w->env.outputs);
 	worker_publish(w);
 	fields_cache_purge();
+	free_list_purge(&w->held);
+	free_list_purge(&w->held_bytes);
+	free_list_purge(&w->env.blocks);
+	slots_purge();
 	if (w->stopped)
 		w->stopped(w);
 }

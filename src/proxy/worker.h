@@ -58,6 +58,7 @@ struct worker {
 	struct h2_books down, up, down_shown, up_shown; /* *_shown: as last published */
 	uint64_t waiting_bytes; /* request bytes held by calls that wait or could be replayed */
 	struct free_list held, held_bytes; /* blocks for them */
+	uint64_t cooled_ns;                /* when memory that nobody needed was last given up */
 
 	struct list dirty, again, ios, dead; /* of struct h2io */
 	struct list listeners;               /* of struct worker_listener */
