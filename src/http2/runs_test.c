@@ -83,6 +83,30 @@ TEST(a_run_comes_before_whatever_follows_it)
 	kit_destroy(k);
 }
 
+TEST(content_with_the_end_is_an_event_of_its_own_and_ends_its_stream)
+{
+	struct kit *k = with_streams(3);
+	int from = k->b.count;
+	talk.len = 0;
+	say_data(1, "first", H2_FLAG_END_STREAM);
+	say_data(3, "second", H2_FLAG_END_STREAM);
+	kit_headers(&talk, 7, 0);
+	say_data(5, "alone", 0);
+	kit_headers(&talk, 9, 0);
+	kit_feed(k, &k->b, talk.at, talk.len);
+	check_told(&k->b, from, "1:5! 3:6! 7:head0 5:5 9:head0 ");
+	CHECK_MEM(k->b.data, k->b.data_len, "firstsecondalone", 16);
+	CHECK(k->b.conn->runs == NULL);
+	from = k->b.count;
+	talk.len = 0;
+	say_data(1, "late", 0); /* RFC 9113 5.1: half-closed (remote) */
+	kit_feed(k, &k->b, talk.at, talk.len);
+	CHECK_EQ(k->b.count - from, 1);
+	CHECK_EQ(k->b.events[from].kind, H2_EV_RESET);
+	CHECK_EQ(k->b.events[from].fault, H2_FAULT_HALF_CLOSED);
+	kit_destroy(k);
+}
+
 TEST(a_run_that_is_full_and_a_table_that_is_full_lose_nothing)
 {
 	enum { STREAMS = H2_RUNS + 20, ROUNDS = 5 };

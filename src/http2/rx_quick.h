@@ -1,7 +1,7 @@
-/* rx_quick.h - the common frame at once: whole, unpadded DATA without END_STREAM on an open stream,
- * within its windows and far from a WINDOW_UPDATE. It does what rx.c does for such a frame, and
- * nothing else; whatever is out of the ordinary is left to h2_rx_step. Such frames are gathered by
- * stream: runs.h. Private to src/http2. */
+/* rx_quick.h - the common frame at once: whole, unpadded DATA on an open stream, within its windows
+ * and far from a WINDOW_UPDATE. It does what rx.c does for such a frame, and nothing else; whatever
+ * is out of the ordinary is left to h2_rx_step. Such frames are gathered by stream (runs.h), but
+ * for one with END_STREAM, and one that no DATA follows. Private to src/http2. */
 #ifndef WEIR_HTTP2_RX_QUICK_H
 #define WEIR_HTTP2_RX_QUICK_H
 #include "http2/conn_priv.h"
@@ -10,8 +10,8 @@
 static inline void h2_rx_set_quick(struct h2_conn *c)
 {
 	struct h2_rx *rx = &c->rx;
-	rx->quick = !c->pending && rx->state == H2_RX_FRAME && rx->first_seen &&
-		    rx->part_len == 0 && rx->block_id == 0;
+	rx->quick = !((unsigned)c->pending | (rx->state ^ H2_RX_FRAME) | !rx->first_seen |
+		      rx->part_len | rx->block_id);
 }
 
 /* The stream of the frame at `p`, and its content's bytes; NULL: the frame is not for here. */
@@ -22,7 +22,7 @@ static inline struct h2_stream *h2_rx_quick_look(
 		return NULL;
 	uint64_t head = h2_get_u64(p);
 	uint32_t n = (uint32_t)(head >> 40);
-	if (UNLIKELY(head & 0xffff000000u)) /* type and flags */
+	if (UNLIKELY(head & 0xfffe000000u)) /* type and flags, of which END_STREAM may be */
 		return NULL;
 	if (UNLIKELY(n - 1 >= have - H2_HEADER_BYTES || n > c->options.max_frame_bytes))
 		return NULL;
@@ -45,6 +45,13 @@ static inline void h2_rx_quick_pay(struct h2_conn *c, uint32_t frames, uint32_t 
 	h2_guard_earn(&c->guard, frames);
 }
 
+/* Does DATA follow the frame with `len` bytes of content? */
+static inline bool h2_rx_quick_more(const struct slice *in, uint32_t len)
+{
+	return in->len - len >= 2 * H2_HEADER_BYTES &&
+	       in->at[H2_HEADER_BYTES + len + 3] == H2_FRAME_DATA;
+}
+
 /* rx->quick holds. The next event; false: there is nothing here that is quick. */
 static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 {
@@ -57,20 +64,22 @@ static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 		if (!s)
 			break;
 		struct slice content = {in->slab, in->at + H2_HEADER_BYTES, len};
-		bool last = in->len == len + H2_HEADER_BYTES;
-		/* alone in its feed, or no memory for a run: an event of its own */
-		bool alone = !c->runs && (last || !h2_runs_begin(c));
+		bool last = in->len == len + H2_HEADER_BYTES, end = in->at[4] & H2_FLAG_END_STREAM;
+		/* with nothing to be gathered with, or no memory for a run: an event of its own */
+		bool alone = !c->runs && (end || !h2_rx_quick_more(in, len) || !h2_runs_begin(c));
 		if (alone)
 			s->inflow.avail_bytes -= (int32_t)len;
-		else if (!h2_runs_add(c, s, &content))
+		else if (end || !h2_runs_add(c, s, &content))
 			break; /* it does not fit to those that go now */
 		h2_rx_quick_pay(c, 1, len);
 		in->at += H2_HEADER_BYTES + len;
 		in->len -= H2_HEADER_BYTES + len;
 		if (alone)
-			h2_event_data(out, s, slice_dup(content), false);
+			h2_event_data(out, s, slice_dup(content), end);
 		if (last)
 			slice_drop(in);
+		if (end)
+			h2_stream_ended(s, true);
 		if (alone)
 			return true;
 	}
