@@ -438,8 +438,14 @@ bool h2_conn_poll(struct h2_conn *c, struct h2_event *out)
 {
 	if (c->runs && h2_runs_next(c, out))
 		return true;
-	if (LIKELY(c->rx.quick) && LIKELY(h2_rx_quick(c, out)))
-		return true;
+	if (LIKELY(c->rx.quick)) {
+		if (c->rx.in.len == 0) { /* at a frame's begin, with nothing to tell */
+			slice_drop(&c->rx.in);
+			return false;
+		}
+		if (LIKELY(h2_rx_quick(c, out)))
+			return true;
+	}
 	return poll_slowly(c, out);
 }
 

@@ -1,10 +1,21 @@
 #include "net/loop.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "base/assert.h"
 #include "base/clock.h"
+
+static void read_clocks(struct loop *l)
+{
+	l->now_ns = clock_mono_ns();
+	if (!l->wall_read_ns || l->now_ns - l->wall_read_ns >= LOOP_WALL_NS) {
+		l->wall_ahead_ns = clock_wall_ns() - l->now_ns;
+		l->wall_read_ns = l->now_ns;
+	}
+	l->wall_ns = l->now_ns + l->wall_ahead_ns;
+}
 
 int loop_init(struct loop *l)
 {
@@ -18,8 +29,7 @@ int loop_init(struct loop *l)
 		loop_fini(l);
 		return ERR_SYS;
 	}
-	l->now_ns = clock_mono_ns();
-	l->wall_ns = clock_wall_ns();
+	read_clocks(l);
 	wheel_init(&l->wheel, l->now_ns);
 	return 0;
 }
@@ -91,7 +101,8 @@ static int wait_ms(struct loop *l, int max_wait_ms, uint64_t now_ns)
 /* The timeout for epoll_wait: 0, or -1 where the alarm sees to it. */
 static int set_alarm(struct loop *l, int max_wait_ms)
 {
-	uint64_t now_ns = clock_mono_ns();
+	uint64_t now_ns = l->ended_ns ? l->ended_ns : clock_mono_ns();
+	l->ended_ns = 0;
 	int wait = wait_ms(l, max_wait_ms, now_ns);
 	if (wait <= 0)
 		return wait;
@@ -109,12 +120,19 @@ static int set_alarm(struct loop *l, int max_wait_ms)
 void loop_wait(struct loop *l, int max_wait_ms)
 {
 	int timeout = set_alarm(l, max_wait_ms);
-	int n = epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, timeout);
+	/* Not the C library's, for what sock.h says of recv; every architecture has the p. */
+	long n = syscall(SYS_epoll_pwait, l->epoll_fd, l->events, LOOP_EVENTS, timeout, NULL, 0);
 	ASSERT(n >= 0 || errno == EINTR);
-	l->event_count = n > 0 ? n : 0;
+	l->event_count = n > 0 ? (int)n : 0;
 	l->again = false;
-	l->woke_ns = l->now_ns = clock_mono_ns();
-	l->wall_ns = clock_wall_ns();
+	read_clocks(l);
+	l->woke_ns = l->now_ns;
+}
+
+uint64_t loop_end(struct loop *l)
+{
+	l->ended_ns = clock_mono_ns();
+	return l->ended_ns - l->woke_ns;
 }
 
 void loop_run(struct loop *l)

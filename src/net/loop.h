@@ -17,6 +17,9 @@
 #include "base/wheel.h"
 
 #define LOOP_EVENTS 256 /* taken in one poll */
+/* Reading clocks is a twentieth of a lone message's cost: the wall clock is read so often, and goes
+ * with the monotonic one in between. */
+#define LOOP_WALL_NS 100000000u
 
 struct watch {
 	int fd; /* -1: not watched */
@@ -33,7 +36,10 @@ struct loop {
 	bool again;        /* work is left over: the next poll does not sleep */
 	bool stop;
 	uint64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, CLOCK_REALTIME of this turn */
+	uint64_t wall_ahead_ns;   /* of the monotonic clock; wraps */
+	uint64_t wall_read_ns;    /* when it was read: LOOP_WALL_NS */
 	uint64_t woke_ns;         /* when the last poll returned */
+	uint64_t ended_ns;        /* what follows it was done; 0: nobody said so */
 	struct wheel wheel;
 	struct epoll_event events[LOOP_EVENTS]; /* of the last poll */
 	int event_count;
@@ -52,6 +58,8 @@ void loop_del(struct loop *l, struct watch *w);
 /* The same with a descriptor that is closed, which takes it off epoll without a word. */
 void loop_close(struct loop *l, struct watch *w);
 void loop_again(struct loop *l);
+/* The turn is over: how long it took, in nanoseconds. The next poll begins now. */
+uint64_t loop_end(struct loop *l);
 /* Polls, at most max_wait_ms (-1: as long as no timer is due), and reads the clocks. */
 void loop_wait(struct loop *l, int max_wait_ms);
 /* Calls what is ready and what is due. Flush and reap are the caller's. */

@@ -1,5 +1,6 @@
 #include "net/loop.h"
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -95,6 +96,68 @@ TEST(a_wait_ends_for_a_timer_and_does_not_sleep_when_work_is_left)
 	loop_run(&l);
 	CHECK_EQ(fired, 1);
 	loop_fini(&l);
+}
+
+TEST(a_turn_that_said_its_end_sleeps_for_its_timers_all_the_same)
+{
+	struct loop l;
+	struct timer t;
+	REQUIRE(loop_init(&l) == 0);
+	fired = 0;
+	timer_init(&t, on_fire);
+	for (int turn = 0; turn < 3; turn++) {
+		wheel_arm(&l.wheel, &t, l.now_ns + 2 * NS_PER_MS);
+		while (fired == turn) {
+			loop_wait(&l, -1);
+			loop_run(&l);
+			uint64_t before = clock_mono_ns(), took = loop_end(&l);
+			CHECK(l.woke_ns + took >= before && l.woke_ns + took <= clock_mono_ns());
+		}
+	}
+	loop_fini(&l);
+}
+
+/* The wall clock of a turn, within what it may be behind. */
+static bool wall_is_right(const struct loop *l)
+{
+	uint64_t wall = clock_wall_ns();
+	return wall - l->wall_ns < NS_PER_SEC; /* of that, LOOP_WALL_NS if it was set meanwhile */
+}
+
+TEST(the_wall_clock_goes_with_the_monotonic_one_and_is_read_again_soon)
+{
+	struct loop l;
+	REQUIRE(loop_init(&l) == 0);
+	CHECK(wall_is_right(&l));
+	uint64_t ahead = l.wall_ns - l.now_ns;
+	loop_wait(&l, 0);
+	CHECK(l.wall_ns - l.now_ns == ahead || l.now_ns == l.wall_read_ns);
+	CHECK(wall_is_right(&l));
+	/* it was set back an hour while nobody looked */
+	l.wall_ahead_ns += 3600 * NS_PER_SEC;
+	l.wall_read_ns -= LOOP_WALL_NS;
+	loop_wait(&l, 0);
+	CHECK(wall_is_right(&l));
+	loop_fini(&l);
+}
+
+TEST(bytes_are_sent_and_received_and_a_gone_peer_is_no_signal)
+{
+	int pair[2];
+	char got[8];
+	REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+	CHECK(sock_recv(pair[0], got, sizeof(got)) < 0 && errno == EAGAIN);
+	CHECK_EQ(sock_send(pair[1], "abc", 3), 3);
+	struct iovec parts[2] = {{.iov_base = "d", .iov_len = 1}, {.iov_base = "ef", .iov_len = 2}};
+	struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 2};
+	CHECK_EQ(sock_send_all(pair[1], &msg), 3);
+	CHECK_EQ(sock_recv(pair[0], got, sizeof(got)), 6);
+	CHECK(!memcmp(got, "abcdef", 6));
+	close(pair[0]);
+	CHECK(sock_send(pair[1], "x", 1) < 0 && errno == EPIPE);
+	CHECK(sock_send_all(pair[1], &msg) < 0 && errno == EPIPE);
+	CHECK_EQ(sock_recv(pair[1], got, sizeof(got)), 0);
+	close(pair[1]);
 }
 
 TEST(sockets_connect_accept_and_say_their_addresses)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "base/assert.h"
 #include "base/clock.h"
+#include "net/sock.h"
 #include "proxy/walk.h"
 #include "proxy/worker.h"
 
@@ -244,7 +245,7 @@ static bool read_once(struct h2io *io)
 		return false;
 	}
 	uint32_t room = w->in->bytes_cap - w->in_used;
-	ssize_t n = recv(io->watch.fd, w->in->bytes + w->in_used, room, 0);
+	ssize_t n = sock_recv(io->watch.fd, w->in->bytes + w->in_used, room);
 	if (n < 0 && errno == EINTR)
 		return true;
 	if (n < 0 && errno == EAGAIN) {
@@ -310,7 +311,8 @@ static void on_ready(struct watch *watch, uint32_t events)
 	struct h2io *io = CONTAINER_OF(watch, struct h2io, watch);
 	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		io->hangup = true;
-	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) {
+	/* Most edges say again what was known: a peer's ACK freed a part of the buffer. */
+	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP) && !io->writable) {
 		io->writable = true;
 		if (io->ops->writable)
 			io->ops->writable(io);
@@ -346,9 +348,9 @@ static void written(struct h2io *io, size_t bytes)
 static ssize_t send_all(int fd, struct iovec *iov, int n)
 {
 	if (n == 1)
-		return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+		return sock_send(fd, iov->iov_base, iov->iov_len);
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-	return sendmsg(fd, &msg, MSG_NOSIGNAL);
+	return sock_send_all(fd, &msg);
 }
 
 /* One writev; true when everything that was framed went out and there may be more to frame. */
@@ -377,7 +379,7 @@ static bool write_once(struct h2io *io)
 			h2_conn_compact(io->h2);
 		return false;
 	}
-	return true;
+	return !io->h2 || h2_conn_wants_write(io->h2);
 }
 
 static bool all_written(const struct h2io *io)

@@ -228,7 +228,7 @@ static void turn(struct worker *w)
 	DEBUG_ASSERT(w->env.started == w->env.completed + w->env.calls);
 	atomic_store_explicit(&w->cell->heartbeat_ns, w->loop.now_ns, memory_order_relaxed);
 	series_add(w->series, M_LOOP_TURNS, 1);
-	series_observe(w->series, M_LOOP_LAG, clock_mono_ns() - w->loop.woke_ns);
+	series_observe(w->series, M_LOOP_LAG, loop_end(&w->loop));
 }
 
 static bool all_gone(const struct worker *w)
