@@ -172,7 +172,10 @@ static bool count_messages(
 	uint32_t size = 0;
 	unsigned bucket = 0;
 	while (at < end && size <= limit && grpc_walk(w, &at, end, &size)) {
-		messages++;
+		uint64_t n = 1;
+		if (size <= limit)
+			n += grpc_walk_alike(w, &at, end, size);
+		messages += n;
 		unsigned b = metrics_bytes_bucket(size);
 		if (b != bucket) {
 			series_observe_bytes_of(
@@ -180,8 +183,8 @@ static bool count_messages(
 			alike = sum = 0;
 			bucket = b;
 		}
-		alike++;
-		sum += size;
+		alike += n;
+		sum += n * size;
 	}
 	series_observe_bytes_of(s->series, lane_metrics[lane].size, bucket, alike, sum);
 	series_add(s->series, lane_metrics[lane].messages, messages);
