@@ -238,7 +238,8 @@ static void look_after(struct client *cl, uint64_t now_ns)
 {
 	static const char comment[] = ": nothing new\n\n";
 	struct buf text;
-	if (is_busy(cl) && now_ns - cl->moved_ns > cl->call->config->limits.admin_idle_ns) {
+	if (is_busy(cl) &&
+		now_ns - cl->moved_ns > cl->call->generation->config->limits.admin_idle_ns) {
 		call_reset(cl->call, CALL_BY_SELF, REASON_CLIENT_GONE, H2_CANCEL);
 		return;
 	}
@@ -382,7 +383,7 @@ int events_open(struct call *c, struct fields *head, struct buf *why)
 	}
 	if (read_query(cl, c->said->path, why) != 0)
 		return refuse(cl, head, 400);
-	if (client_count >= c->config->limits.admin_event_streams) {
+	if (client_count >= c->generation->config->limits.admin_event_streams) {
 		series_add(process, M_EVENT_STREAMS_REFUSED, 1);
 		buf_str(why, "limits.admin_event_streams are open");
 		return refuse(cl, head, 503);

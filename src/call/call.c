@@ -13,7 +13,7 @@
 
 /* A call and the arena for its strings and filter states are one block. */
 #define CALL_BLOCK_BYTES (sizeof(struct call) + CALL_FIRST_BYTES)
-#define CALL_FIRST_BYTES 184u /* a known head, the count filter and an attempt need no more */
+#define CALL_FIRST_BYTES 168u /* a known head, the count filter and an attempt need no more */
 #define CALL_ARENA_CHUNK 512u
 #define CALL_CACHE_MAX   256u
 
@@ -122,11 +122,9 @@ struct call *call_create(struct call_env *env, struct call_generation *generatio
 	arena_init(&c->arena, rest, CALL_BLOCK_BYTES - sizeof(*c), CALL_ARENA_CHUNK);
 	c->env = env;
 	c->generation = generation;
-	c->config = generation->config;
 	c->listener = listener;
 	c->front = front;
 	c->front_state = front_state;
-	c->head = head;
 	c->grpc_status = -1;
 	c->peer = c->endpoint = "";
 	c->begun_ns = env->now_ns;
@@ -137,6 +135,7 @@ struct call *call_create(struct call_env *env, struct call_generation *generatio
 		block_give(env, c);
 		return NULL;
 	}
+	env->head = head;
 	c->id = ++env->started;
 	env->calls++;
 	generation->calls++;
@@ -162,6 +161,7 @@ static void release(struct call *c)
 
 void call_discard(struct call *c)
 {
+	c->env->head = NULL;
 	release(c);
 }
 
@@ -214,7 +214,7 @@ static int open_stages(struct call *c)
 	if (!c->unfiltered)
 		c->labels = call_labels(c);
 	int err = c->unfiltered ? 0 : open_filters(c);
-	c->head = NULL;
+	c->env->head = NULL;
 	return err;
 }
 

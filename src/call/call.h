@@ -150,9 +150,10 @@ struct call_generation {
 
 /* What a worker lends to its calls. */
 struct call_env {
-	uint64_t now_ns;     /* CLOCK_MONOTONIC, this turn */
-	uint64_t wall_ns;    /* CLOCK_REALTIME, this turn */
-	uint64_t tick_ns[2]; /* of the last two timing_ticks, the older first; 0 = not yet */
+	const struct fields *head; /* of the request whose call opens now: its filters may look */
+	uint64_t now_ns;           /* CLOCK_MONOTONIC, this turn */
+	uint64_t wall_ns;          /* CLOCK_REALTIME, this turn */
+	uint64_t tick_ns[2];       /* of the last two timing_ticks, the older first; 0 = not yet */
 	struct rand *rand;
 	struct metrics_slab *metrics;
 	struct list reap;            /* calls to free at the end of the turn */
@@ -178,7 +179,6 @@ struct call_said {
 struct call {
 	struct call_env *env;
 	struct call_generation *generation; /* of the snapshot it began under */
-	struct config *config;              /* generation->config */
 	const struct config_listener *listener;
 	const struct config_route *route;     /* NULL until routed, and when none matched */
 	const struct config_cluster *cluster; /* chosen backend; NULL for local termini */
@@ -186,8 +186,6 @@ struct call {
 	void *front_state;
 	const struct call_terminus *terminus;
 	void *terminus_state;
-
-	const struct fields *head; /* the request's, borrowed until call_open returns; then NULL */
 
 	struct call_known *known;     /* NULL: its head is not; known.h */
 	const struct call_said *said; /* in the arena or in `known` */
@@ -197,6 +195,7 @@ struct call {
 	uint8_t hung;    /* enum hung_state */
 	uint8_t hung_said; /* bit by state: it was in the log */
 	uint8_t stage_count;
+	uint8_t stall_causes; /* so many times are in `stalls` */
 	bool request_ended, response_started, response_ended;
 	bool front_done, terminus_done;
 	bool status_missing; /* its body has the status, and ended without it */

@@ -166,7 +166,7 @@ static inline struct call *open_call(const char *method, const char *path, const
 	struct fields *head = request(method, path, type);
 	struct call *c = call_create(&env, &generation, &listener, &front, NULL, head);
 	CHECK(c && call_open(c, &terminus) == 0);
-	CHECK(!c->head);
+	CHECK(!c->env->head);
 	fields_destroy(head);
 	return c;
 }

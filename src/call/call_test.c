@@ -7,7 +7,7 @@ static int refuse_open(struct call *c, void *state)
 /* A filter that wants calls whose head says so, and has a stage that only passes DATA on. */
 static bool picky_wants(const struct call *c)
 {
-	return field_is(fields_get(c->head, TOKEN_METHOD), "PUT");
+	return field_is(fields_get(c->env->head, TOKEN_METHOD), "PUT");
 }
 static void *picky_state;
 static int picky_open(struct call *c, void *state)

@@ -1,16 +1,22 @@
 #include "call/stall.h"
 #include <stdio.h>
+#include <string.h>
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/slots.h"
 #include "http/query.h"
 
-/* Time by cause; made at the first stall. */
+/* What one cause took of one lane. */
+struct stall_time {
+	uint64_t total_ns : 56, lane : 8;
+	uint64_t shown_ns : 56, cause : 8; /* shown: of the total, in the metrics */
+};
+
+/* Made at the first stall, one longer at each new cause: few streams know more than one. */
 struct stall_times {
-	uint64_t total_ns[2][STALL_CAUSE_COUNT];
-	uint64_t shown_ns[2][STALL_CAUSE_COUNT]; /* of those, in the metrics */
-	uint64_t since_ns[2];                    /* the present stall began */
+	uint64_t since_ns[2];   /* the present stall began */
+	struct stall_time of[]; /* call->stall_causes */
 };
 
 static const char *const cause_labels[] = {
@@ -39,12 +45,38 @@ enum stall_cause call_stalled(const struct call *c, enum lane_id lane)
 					  : STALL_NONE;
 }
 
-static bool has_times(struct call *c)
+static size_t times_bytes(unsigned causes)
 {
+	return sizeof(struct stall_times) + causes * sizeof(struct stall_time);
+}
+
+static struct stall_time *find_time(const struct call *c, enum lane_id lane, enum stall_cause cause)
+{
+	for (unsigned i = 0; i < c->stall_causes; i++) {
+		struct stall_time *t = &c->stalls->of[i];
+		if (t->lane == (unsigned)lane && t->cause == (unsigned)cause)
+			return t;
+	}
+	return NULL;
+}
+
+/* NULL: out of memory. */
+static struct stall_time *make_time(struct call *c, enum lane_id lane, enum stall_cause cause)
+{
+	struct stall_time *t = find_time(c, lane, cause);
+	if (t)
+		return t;
+	struct stall_times *longer = slots_take_zeroed(times_bytes(c->stall_causes + 1u));
+	if (!longer)
+		return NULL;
 	if (c->stalls)
-		return true;
-	c->stalls = slots_take_zeroed(sizeof(*c->stalls));
-	return c->stalls != NULL;
+		memcpy(longer, c->stalls, times_bytes(c->stall_causes));
+	slots_give(c->stalls, times_bytes(c->stall_causes));
+	c->stalls = longer;
+	t = &longer->of[c->stall_causes++];
+	t->lane = (unsigned)lane;
+	t->cause = (unsigned)cause;
+	return t;
 }
 
 /* Charges the time since the last charge to the cause that held. */
@@ -52,8 +84,9 @@ static void charge(struct call *c, enum lane_id lane)
 {
 	struct call_lane *l = &c->lanes[lane];
 	enum stall_cause cause = call_stalled(c, lane);
-	if (cause != STALL_NONE && has_times(c))
-		c->stalls->total_ns[lane][cause] += c->env->now_ns - l->charged_ns;
+	struct stall_time *t = cause != STALL_NONE ? make_time(c, lane, cause) : NULL;
+	if (t)
+		t->total_ns += c->env->now_ns - l->charged_ns;
 	l->charged_ns = c->env->now_ns;
 }
 
@@ -64,8 +97,9 @@ static void change(struct call *c, enum lane_id lane, enum stall_cause transport
 	charge(c, lane);
 	l->transport = (uint8_t)transport;
 	l->withheld = withheld;
+	enum stall_cause cause = call_stalled(c, lane);
 	/* A change of cause is still the same stall. */
-	if (!stood && has_times(c))
+	if (!stood && cause != STALL_NONE && make_time(c, lane, cause))
 		c->stalls->since_ns[lane] = c->env->now_ns;
 }
 
@@ -84,23 +118,24 @@ void call_stall_budget(struct call *c, enum lane_id lane, bool withheld)
 uint64_t call_stalled_ns(const struct call *c, enum lane_id lane, enum stall_cause cause)
 {
 	const struct call_lane *l = &c->lanes[lane];
-	uint64_t ns = c->stalls ? c->stalls->total_ns[lane][cause] : 0;
+	const struct stall_time *t = find_time(c, lane, cause);
+	uint64_t ns = t ? t->total_ns : 0;
 	return cause != STALL_NONE && call_stalled(c, lane) == cause
 		       ? ns + c->env->now_ns - l->charged_ns
 		       : ns;
 }
 
-static void publish_cause(struct call *c, enum lane_id lane, enum stall_cause cause)
+static void publish_time(struct call *c, struct stall_time *t)
 {
-	uint64_t *shown = &c->stalls->shown_ns[lane][cause];
-	uint64_t more = c->stalls->total_ns[lane][cause] - *shown;
+	uint64_t more = t->total_ns - t->shown_ns;
 	if (more == 0)
 		return;
 	const char *labels[] = {c->listener ? c->listener->name : "",
 		c->route ? c->route->name : "", c->cluster ? c->cluster->name : "",
-		lane_direction(lane), stall_cause_label(cause)};
+		lane_direction((enum lane_id)t->lane),
+		stall_cause_label((enum stall_cause)t->cause)};
 	series_add(metrics_series(c->env->metrics, GROUP_STALL, labels), M_STREAM_STALLED, more);
-	*shown += more;
+	t->shown_ns = t->total_ns;
 }
 
 void call_stall_publish(struct call *c)
@@ -108,11 +143,8 @@ void call_stall_publish(struct call *c)
 	for (int lane = 0; lane < 2; lane++)
 		if (call_stalled(c, (enum lane_id)lane) != STALL_NONE)
 			charge(c, (enum lane_id)lane);
-	if (!c->stalls)
-		return;
-	for (int lane = 0; lane < 2; lane++)
-		for (int cause = STALL_NONE + 1; cause < STALL_CAUSE_COUNT; cause++)
-			publish_cause(c, (enum lane_id)lane, (enum stall_cause)cause);
+	for (unsigned i = 0; i < c->stall_causes; i++)
+		publish_time(c, &c->stalls->of[i]);
 }
 
 /* ---- calls that hang ---- */
@@ -211,6 +243,7 @@ void call_unwatch(struct call *c)
 	call_stall_publish(c);
 	if (c->hung != HUNG_NO)
 		set_hung(c, HUNG_NO);
-	slots_give(c->stalls, sizeof(*c->stalls));
+	slots_give(c->stalls, times_bytes(c->stall_causes));
 	c->stalls = NULL;
+	c->stall_causes = 0;
 }

@@ -209,7 +209,7 @@ static void write_line(struct call *c, struct accesslog *s, enum log_event event
 	}
 	if (event == EVENT_LINE_CLOSE)
 		put_end(&j, c);
-	end_line(&j, env, c->config->access_log.sink, event);
+	end_line(&j, env, c->generation->config->access_log.sink, event);
 	s->line_ns = env->now_ns;
 	for (int i = LANE_REQUEST; i <= LANE_RESPONSE; i++)
 		s->line_messages[i] = c->lanes[i].messages;
@@ -268,12 +268,12 @@ void accesslog_refused(struct call_env *env, const struct config_access_log *log
 
 static bool wants(const struct call *c)
 {
-	return c->config->access_log.sink && (!c->route || c->route->access_log);
+	return c->generation->config->access_log.sink && (!c->route || c->route->access_log);
 }
 
 static const char *keep_user_agent(struct call *c)
 {
-	const struct field *f = fields_get(c->head, TOKEN_USER_AGENT);
+	const struct field *f = fields_get(c->env->head, TOKEN_USER_AGENT);
 	if (!f)
 		return "";
 	/* One more than is shown, so that a cut one shows it. */
@@ -285,12 +285,12 @@ static const char *keep_user_agent(struct call *c)
 static int on_open(struct call *c, void *state)
 {
 	struct accesslog *s = state;
-	const struct config_access_log *log = &c->config->access_log;
-	s->wire = (uint8_t)grpc_wire_of_request(c->head);
+	const struct config_access_log *log = &c->generation->config->access_log;
+	s->wire = (uint8_t)grpc_wire_of_request(c->env->head);
 	s->user_agent = keep_user_agent(c);
 	if (!s->user_agent)
 		return ERR_NOMEM;
-	trace_id_of(c->head, s->trace_id);
+	trace_id_of(c->env->head, s->trace_id);
 	s->line_ns = c->begun_ns;
 	if (log->every_ns && log->events & LOG_UPDATE)
 		s->due_ns = c->begun_ns + log->every_ns / 2 +
@@ -313,7 +313,7 @@ static bool on_response(struct call *c, void *state, struct event *ev)
 static void on_tick(struct call *c, void *state)
 {
 	struct accesslog *s = state;
-	uint64_t now_ns = c->env->now_ns, every_ns = c->config->access_log.every_ns;
+	uint64_t now_ns = c->env->now_ns, every_ns = c->generation->config->access_log.every_ns;
 	if (!s->due_ns || now_ns < s->due_ns)
 		return;
 	s->due_ns += every_ns;
@@ -324,7 +324,7 @@ static void on_tick(struct call *c, void *state)
 
 static void on_close(struct call *c, void *state)
 {
-	if (c->config->access_log.events & LOG_CLOSE)
+	if (c->generation->config->access_log.events & LOG_CLOSE)
 		write_line(c, state, EVENT_LINE_CLOSE);
 }
 

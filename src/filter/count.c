@@ -110,7 +110,7 @@ static struct series *public_series(struct call *c, struct count *s, bool *own)
 /* At the request's head, or at the first thing that happens to a call which has none. */
 static void begin(struct call *c, struct count *s, enum grpc_wire wire)
 {
-	uint64_t limit = c->config->limits.message_bytes;
+	uint64_t limit = c->generation->config->limits.message_bytes;
 	bool own;
 	s->begun = true;
 	s->limit = limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX;
@@ -167,7 +167,7 @@ static bool count_messages(
 {
 	struct grpc_walker *w = &s->walk[lane];
 	const uint8_t *at = data->at, *end = at + data->len;
-	uint64_t limit = c->config->limits.message_bytes, messages = 0;
+	uint64_t limit = c->generation->config->limits.message_bytes, messages = 0;
 	uint64_t alike = 0, sum = 0; /* messages since the size's bucket changed, and their bytes */
 	uint32_t size = 0;
 	unsigned bucket = 0;

@@ -9,6 +9,6 @@ void limit_refuse_message(struct call *c, enum lane_id lane, uint64_t message_by
 		"a %s message of %" PRIu64 " bytes is larger than limits.message_bytes (%" PRIu64
 		")",
 		lane == LANE_REQUEST ? "request" : "response", message_bytes,
-		c->config->limits.message_bytes);
+		c->generation->config->limits.message_bytes);
 	call_fail(c, REASON_MESSAGE_BYTES, text);
 }

@@ -11,7 +11,7 @@ void limit_refuse_message(struct call *c, enum lane_id lane, uint64_t message_by
 /* False: the call has been failed; its caller drops the event at hand. */
 static inline bool limit_message(struct call *c, enum lane_id lane, uint64_t message_bytes)
 {
-	if (LIKELY(message_bytes <= c->config->limits.message_bytes))
+	if (LIKELY(message_bytes <= c->generation->config->limits.message_bytes))
 		return true;
 	limit_refuse_message(c, lane, message_bytes);
 	return false;

@@ -143,8 +143,8 @@ static void give_log(struct call *c, const struct sample *sample)
 	sample_json(&j, "sample", sample);
 	jsonw_end(&j);
 	buf_char(line, '\n');
-	if (line->failed ||
-		!sink_put(c->config->sampling.log_sink, &c->env->outputs, line->bytes, line->len))
+	if (line->failed || !sink_put(c->generation->config->sampling.log_sink, &c->env->outputs,
+				    line->bytes, line->len))
 		count_dropped(c, "log");
 }
 
@@ -162,8 +162,8 @@ static void give(struct call *c, const struct sample *sample)
 	if (outputs & SAMPLE_TO_RING &&
 		sample_ring_put(&sampler->ring, record->bytes, record->len) != 0)
 		count_dropped(c, "memory");
-	if (outputs & SAMPLE_TO_FILE && !sink_put(c->config->sampling.file_sink, &c->env->outputs,
-						record->bytes, record->len))
+	if (outputs & SAMPLE_TO_FILE && !sink_put(c->generation->config->sampling.file_sink,
+						&c->env->outputs, record->bytes, record->len))
 		count_dropped(c, "file");
 	if (outputs & SAMPLE_TO_LOG)
 		give_log(c, sample);
@@ -194,8 +194,8 @@ static bool wants(const struct call *c)
 	const struct config_sample *s = c->route ? &c->route->sample : NULL;
 	if (!s || (!s->every && !s->header.name) || !c->env->sampler)
 		return false;
-	return grpc_wire_of_request(c->head) != GRPC_WIRE_NONE &&
-	       (s->every || match_header(&s->header, c->head));
+	return grpc_wire_of_request(c->env->head) != GRPC_WIRE_NONE &&
+	       (s->every || match_header(&s->header, c->env->head));
 }
 
 static struct route_turns *turns_of(struct sampler *sampler, const char *route)
@@ -221,11 +221,11 @@ static int on_open(struct call *c, void *state)
 {
 	struct sampled *s = state;
 	const struct config_sample *config = &c->route->sample;
-	s->wire = (uint8_t)grpc_wire_of_request(c->head);
-	s->whole = config->header.name && match_header(&config->header, c->head);
+	s->wire = (uint8_t)grpc_wire_of_request(c->env->head);
+	s->whole = config->header.name && match_header(&config->header, c->env->head);
 	if (config->lanes & SAMPLE_SENT)
-		sample_cut_init(
-			&s->lanes[LANE_REQUEST].cut, (enum grpc_wire)s->wire, is_encoded(c->head));
+		sample_cut_init(&s->lanes[LANE_REQUEST].cut, (enum grpc_wire)s->wire,
+			is_encoded(c->env->head));
 	s->turns = turns_of(c->env->sampler, c->route->name);
 	sample_metadata_keep(&s->metadata, c);
 	return 0;

@@ -56,11 +56,11 @@ void sample_metadata_keep(struct sample_metadata *m, struct call *c)
 {
 	char kept[SAMPLE_METADATA_BYTES];
 	size_t len = 0;
-	for (uint32_t i = 0; i < c->head->count; i++) {
-		const struct field *f = &c->head->list[i];
+	for (uint32_t i = 0; i < c->env->head->count; i++) {
+		const struct field *f = &c->env->head->list[i];
 		if (f->name_len == 0 || f->name[0] == ':')
 			continue;
-		if (!keep_field(kept, &len, f, is_secret(&c->config->sampling, f)))
+		if (!keep_field(kept, &len, f, is_secret(&c->generation->config->sampling, f)))
 			m->cut = true;
 	}
 	m->kept = arena_dup(&c->arena, kept, len);

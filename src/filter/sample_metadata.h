@@ -15,7 +15,8 @@ struct sample_metadata {
 	uint32_t bytes;
 	bool cut;
 };
-void sample_metadata_keep(struct sample_metadata *m, struct call *c); /* while c->head is there */
+void sample_metadata_keep(
+	struct sample_metadata *m, struct call *c); /* while c->env->head is there */
 /* As sample.metadata has it, in place of what `out` had. */
 void sample_metadata_encode(const struct sample_metadata *m, struct buf *out);
 #endif

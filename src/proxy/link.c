@@ -55,7 +55,7 @@ void link_leave(struct upstream *u)
 	list_remove(&u->node);
 	u->link = NULL;
 	if (u->waiting)
-		series_sub(u->pool->series, M_STREAMS_WAITING, 1);
+		series_sub(u->endpoint->pool->series, M_STREAMS_WAITING, 1);
 	u->waiting = false;
 }
 
@@ -74,7 +74,7 @@ static void wait_on(struct link *l, struct upstream *u)
 	link_leave(u);
 	u->link = l;
 	u->waiting = true;
-	series_add(u->pool->series, M_STREAMS_WAITING, 1);
+	series_add(u->endpoint->pool->series, M_STREAMS_WAITING, 1);
 	list_push_back(&l->waiting, &u->node);
 }
 

@@ -89,7 +89,7 @@ static bool settled_by_known(const struct call *c, const struct config_match *m)
 
 void route_call(struct call *c, const struct fields *head)
 {
-	const struct config *config = c->config;
+	const struct config *config = c->generation->config;
 	struct call_known *k = c->known;
 	bool settled = k != NULL;
 	if (k && k->routed) {

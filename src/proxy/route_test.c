@@ -131,7 +131,8 @@ TEST(the_first_route_that_matches_wins)
 		.routes = routes, .route_count = 2, .clusters = clusters, .cluster_count = 2};
 	struct call c = make_call("h", "/chat.Chat/S", "chat.Chat", "S");
 	struct fields *head = fields_create();
-	c.config = &config;
+	struct call_generation generation = {.config = &config};
+	c.generation = &generation;
 	route_call(&c, head);
 	CHECK(c.route == &routes[0] && c.cluster == &clusters[1]);
 	said.grpc_service = "other";
@@ -157,7 +158,8 @@ static const struct config_cluster *routed(
 	if (header)
 		CHECK(!fields_add(head, header, strlen(header), "1", 1));
 	c.env = &env;
-	c.config = config;
+	struct call_generation generation = {.config = config};
+	c.generation = &generation;
 	c.known = k;
 	route_call(&c, head);
 	fields_destroy(head);

@@ -20,6 +20,12 @@ static struct worker *worker_of(const struct upstream *u)
 	return u->call->env->worker;
 }
 
+static struct pool *pool_of(const struct call *c)
+{
+	const struct generation *g = c->generation->owner;
+	return g->pools[c->cluster - c->generation->config->clusters];
+}
+
 /* ---- what is held ---- */
 
 static void give_bytes(struct worker *w, struct held *h)
@@ -96,7 +102,8 @@ static int keep(struct upstream *u, const struct event *ev)
 		h->trailers = fields_copy(ev->fields);
 		return h->trailers ? 0 : ERR_NOMEM;
 	}
-	if (u->stream && h->len + (uint64_t)ev->data.len > u->call->config->limits.replay_bytes) {
+	if (u->stream && h->len + (uint64_t)ev->data.len >
+				 u->call->generation->config->limits.replay_bytes) {
 		release_held(u);
 		return 0;
 	}
@@ -139,7 +146,7 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 {
 	while (u->held->attempts < UPSTREAM_ATTEMPTS) {
 		const char *none = NULL;
-		struct pool_endpoint *e = pool_pick(u->pool, u->held->tried, &none);
+		struct pool_endpoint *e = pool_pick(pool_of(u->call), u->held->tried, &none);
 		if (!e) {
 			if (!why)
 				why = none;
@@ -150,7 +157,7 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 		u->endpoint = e;
 		e->calls++;
 		u->call->endpoint = e->address;
-		u->sent = 0;
+		u->again = u->credited;
 		atomic_fetch_add_explicit(&e->shared->streams, 1, memory_order_relaxed);
 		if (link_enqueue(e, u, &why) == 0)
 			return;
@@ -162,7 +169,7 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 		snprintf(text, sizeof(text), "%s", why);
 	else
 		snprintf(text, sizeof(text), "cluster %s has no endpoint that can be reached%s%s",
-			u->pool->name, why ? ": " : "", why ? why : "");
+			pool_of(u->call)->name, why ? ": " : "", why ? why : "");
 	fail(u, reason, text);
 }
 
@@ -174,12 +181,12 @@ static void again(struct upstream *u, enum call_reason_id reason, const char *wh
 	bool was_sent = u->stream != NULL;
 	leave_link(u);
 	if (!u->held || u->held->attempts >= UPSTREAM_ATTEMPTS) {
-		series_add(u->pool->series, M_REPLAYS_EXHAUSTED, 1);
+		series_add(pool_of(u->call)->series, M_REPLAYS_EXHAUSTED, 1);
 		fail(u, reason, kept);
 		return;
 	}
 	if (was_sent)
-		series_add(u->pool->series, M_REPLAYS, 1);
+		series_add(pool_of(u->call)->series, M_REPLAYS, 1);
 	attempt(u, reason, kept);
 }
 
@@ -288,12 +295,12 @@ static void on_reset(struct upstream *u, const struct h2_event *ev)
 /* What is sent again was credited the first time. */
 static void on_admitted(struct upstream *u, uint32_t bytes)
 {
-	u->sent += bytes;
-	if (u->sent <= u->credited)
+	uint32_t old = bytes < u->again ? bytes : u->again;
+	u->again -= old;
+	if (old == bytes)
 		return;
-	uint32_t more = (uint32_t)(u->sent - u->credited);
-	u->credited = u->sent;
-	call_credit_request(u->call, more);
+	u->credited += bytes - old;
+	call_credit_request(u->call, bytes - old);
 }
 
 void upstream_on_event(struct upstream *u, struct h2_event *ev)
@@ -345,9 +352,7 @@ static int up_open(struct call *c)
 	if (!u->held)
 		return ERR_NOMEM;
 	memset(u->held, 0, sizeof(*u->held));
-	struct generation *g = c->generation->owner;
 	u->call = c;
-	u->pool = g->pools[c->cluster - c->config->clusters];
 	list_init(&u->node);
 	c->terminus_state = u;
 	return 0;
@@ -432,7 +437,8 @@ static void nowhere_push(struct call *c, struct event *ev)
 {
 	event_drop(ev);
 	char text[256];
-	snprintf(text, sizeof(text), "no route matches %.60s %.120s", c->said->authority, c->said->path);
+	snprintf(text, sizeof(text), "no route matches %.60s %.120s", c->said->authority,
+		c->said->path);
 	call_fail(c, REASON_NO_ROUTE, text);
 }
 

@@ -31,7 +31,6 @@ struct held {
 
 struct upstream {
 	struct call *call;
-	struct pool *pool;
 	struct pool_endpoint *endpoint; /* of the current attempt */
 	struct link *link;
 	struct h2_stream *stream; /* NULL: waiting */
@@ -39,7 +38,10 @@ struct upstream {
 	struct held *held;        /* NULL: the call is committed */
 	bool request_ended;       /* END has come from the client */
 	bool waiting;             /* in link->waiting */
-	uint64_t sent, credited; /* bytes admitted by this attempt; returned to the client in all */
+	/* Bytes of the request that were credited to the client; of those, what this attempt has
+	 * still to admit again. Until commit, which the window bounds; then only the second, 0,
+	 * counts. */
+	uint32_t credited, again;
 };
 
 extern const struct call_terminus upstream_terminus;
