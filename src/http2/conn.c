@@ -345,6 +345,7 @@ void h2_conn_feed(struct h2_conn *c, struct slice in, uint64_t now_ns)
 		return;
 	}
 	c->rx.in = in;
+	c->feeds++;
 	h2_rx_set_quick(c);
 }
 

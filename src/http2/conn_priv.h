@@ -33,6 +33,8 @@ struct h2_conn {
 	uint8_t role;           /* enum h2_role */
 	uint8_t pending;        /* H2_PEND_* */
 	bool dead;
+	bool singly;    /* the last runs joined nothing: DATA is surfaced frame by frame (runs.h) */
+	uint16_t feeds; /* so far; wraps */
 	struct h2_inflow inflow;  /* the connection's receive window */
 	int32_t inflow_low_bytes; /* below this the peer gets a WINDOW_UPDATE */
 	struct h2_guard guard;

@@ -4,11 +4,12 @@
 #include "http2/conn_priv.h"
 #include "http2/rx_quick.h"
 
-bool h2_runs_begin(struct h2_conn *c)
+bool h2_runs_begin(struct h2_conn *c, const struct h2_stream *s)
 {
 	c->runs = h2_runs_get();
 	if (!c->runs)
 		return false;
+	c->runs->joined = s->fed_in == c->feeds;
 	c->runs->first = c->runs->count = 0;
 	memset(c->runs->by_id, 0, sizeof(c->runs->by_id));
 	return true;
@@ -37,6 +38,7 @@ static bool make_copy(struct h2_conn *c, struct h2_run *r)
 	r->data.slab = slab;
 	r->data.at = slab->bytes;
 	r->to = slab->bytes + r->data.len;
+	c->runs->joined = true;
 	c->runs->by_id[(r->stream->id & 0xff) >> 1] = r->stream->run;
 	return true;
 }
@@ -141,6 +143,7 @@ bool h2_runs_next(struct h2_conn *c, struct h2_event *out)
 		h2_event_data(out, r->stream, r->data, false);
 		return true;
 	}
+	c->singly = !runs->joined;
 	c->runs = NULL;
 	h2_runs_put(runs);
 	return false;

@@ -7,6 +7,10 @@
  *   feed   A1 B1 A2 C1 B2 A3 | HEADERS ...      run A: A1 A2 A3 (copied behind each other)
  *                                               run B: B1 B2        run C: C1 (a view of the feed)
  *
+ * Where streams have one message under way at a time there is nothing to join, and gathering is a
+ * detour: after runs that joined nothing, frames are surfaced one by one until a stream comes twice
+ * in a feed.
+ *
  * What it does not: wait. Every run is surfaced before anything else is parsed and before the feed
  * is empty, so the order within a stream and among frames that are not DATA is the wire's.
  *
@@ -29,13 +33,14 @@ struct h2_run {
 	uint32_t wire_id; /* as it stands in a frame's header */
 };
 struct h2_runs {
+	bool joined;           /* some stream had two frames in this feed */
 	uint32_t first, count; /* of those to surface */
 	uint16_t by_id[128];   /* by the last seven bits of ids: 1 + the place of a copied run */
 	struct h2_run run[H2_RUNS];
 };
 
-/* A table; false: no memory. */
-bool h2_runs_begin(struct h2_conn *c) MUST_USE;
+/* A table, for a frame of `s`; false: no memory. */
+bool h2_runs_begin(struct h2_conn *c, const struct h2_stream *s) MUST_USE;
 /* Adds a frame's content to the stream's run, or begins one; the stream's window pays. False: it
  * does not fit now. Borrows. */
 bool h2_runs_add(struct h2_conn *c, struct h2_stream *s, const struct slice *content) MUST_USE;

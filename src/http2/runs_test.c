@@ -63,6 +63,61 @@ TEST(frames_of_streams_in_turn_come_as_one_event_a_stream)
 	kit_destroy(k);
 }
 
+/* Frames of the streams in `ids`, of as many bytes as there were frames before; the events. */
+static void feed_in_turn(struct kit *k, const char *ids, const char *want)
+{
+	int from = k->b.count;
+	talk.len = 0;
+	for (uint32_t i = 0; ids[i]; i++)
+		kit_frame(&talk, H2_FRAME_DATA, 0, (uint32_t)(ids[i] - '0'), "0123456789abcdef",
+			i + 1);
+	kit_feed(k, &k->b, talk.at, talk.len);
+	check_told(&k->b, from, want);
+	CHECK(k->b.conn->runs == NULL);
+}
+
+TEST(streams_that_come_once_a_feed_are_told_frame_by_frame_until_one_comes_twice)
+{
+	struct kit *k = with_streams(4);
+	feed_in_turn(k, "135", "1:1 3:2 5:3 ");
+	CHECK(k->b.conn->singly); /* nothing was joined */
+	feed_in_turn(k, "531", "5:1 3:2 1:3 ");
+	feed_in_turn(k, "7", "7:1 ");
+	CHECK(k->b.conn->singly);
+	feed_in_turn(k, "1351357", "1:1 3:2 5:3 1:4 3:5 5:6 7:7 ");
+	CHECK(!k->b.conn->singly);
+	feed_in_turn(k, "1351357", "1:5 3:7 5:9 7:7 ");
+	CHECK(!k->b.conn->singly);
+	feed_in_turn(k, "7531", "7:1 5:2 3:3 1:4 ");
+	CHECK(k->b.conn->singly);
+	feed_in_turn(k, "13331", "1:1 3:2 3:7 1:5 ");
+	CHECK(!k->b.conn->singly);
+	kit_destroy(k);
+}
+
+TEST(a_stream_that_is_given_up_between_single_frames_is_not_heard_of_again)
+{
+	struct kit *k = with_streams(3);
+	struct h2_event ev;
+	struct h2_stream *s = k->b.events[2].stream;
+	CHECK_EQ(h2_stream_id(s), 3);
+	feed_in_turn(k, "135", "1:1 3:2 5:3 ");
+	talk.len = 0;
+	say_data(1, "one", 0);
+	say_data(3, "two", 0);
+	say_data(5, "three", 0);
+	h2_conn_feed(k->b.conn, kit_slice(talk.at, talk.len), k->now_ns);
+	REQUIRE(h2_conn_poll(k->b.conn, &ev));
+	CHECK(!k->b.conn->runs && h2_stream_id(ev.stream) == 1);
+	kit_take(&k->b, &ev);
+	h2_stream_reset(s, H2_CANCEL);
+	h2_stream_release(s);
+	int from = k->b.count;
+	kit_poll(&k->b);
+	check_told(&k->b, from, "5:5 ");
+	kit_destroy(k);
+}
+
 TEST(a_run_comes_before_whatever_follows_it)
 {
 	struct kit *k = with_streams(2);

@@ -52,6 +52,19 @@ static inline bool h2_rx_quick_more(const struct slice *in, uint32_t len)
 	       in->at[H2_HEADER_BYTES + len + 3] == H2_FRAME_DATA;
 }
 
+/* Is the frame surfaced by itself, because streams come but once a feed (runs.h)? */
+static inline bool h2_rx_quick_singly(struct h2_conn *c, struct h2_stream *s)
+{
+	if (!c->singly)
+		return false;
+	if (UNLIKELY(s->fed_in == c->feeds)) {
+		c->singly = false;
+		return false;
+	}
+	s->fed_in = c->feeds;
+	return true;
+}
+
 /* rx->quick holds. The next event; false: there is nothing here that is quick. */
 static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 {
@@ -66,7 +79,9 @@ static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 		struct slice content = {in->slab, in->at + H2_HEADER_BYTES, len};
 		bool last = in->len == len + H2_HEADER_BYTES, end = in->at[4] & H2_FLAG_END_STREAM;
 		/* with nothing to be gathered with, or no memory for a run: an event of its own */
-		bool alone = !c->runs && (end || !h2_rx_quick_more(in, len) || !h2_runs_begin(c));
+		bool alone =
+			!c->runs && (end || h2_rx_quick_singly(c, s) ||
+					    !h2_rx_quick_more(in, len) || !h2_runs_begin(c, s));
 		if (alone)
 			s->inflow.avail_bytes -= (int32_t)len;
 		else if (end || !h2_runs_add(c, s, &content))

@@ -63,6 +63,7 @@ struct h2_stream {
 	uint8_t fault;        /* enum h2_fault of the RESET to tell */
 	uint32_t code;        /* of the RESET to tell */
 	uint16_t run;         /* 1 + its place in conn->runs; 0: none */
+	uint16_t fed_in;      /* conn->feeds when DATA was surfaced frame by frame (runs.h) */
 	int32_t send_window_bytes;
 	struct h2_inflow inflow;
 	int64_t content_left;    /* by content-length; -1: not announced */
