@@ -460,6 +460,7 @@ bool h2_conn_wants_write(const struct h2_conn *c)
 
 int h2_conn_output(struct h2_conn *c, struct iovec *iov, int max)
 {
+	c->fresh_bytes = 0;
 	h2_tx_fill(c);
 	return h2_out_iov(&c->out, iov, max);
 }
@@ -486,6 +487,11 @@ void h2_conn_compact(struct h2_conn *c)
 		h2_tx_blocked(CONTAINER_OF(node, struct h2_stream, send_node), H2_BLOCKED_SOCKET);
 	LIST_FOR_EACH (node, &c->handles)
 		h2_tx_compact(CONTAINER_OF(node, struct h2_stream, handle_node));
+}
+
+uint32_t h2_conn_fresh_bytes(const struct h2_conn *c)
+{
+	return c->fresh_bytes;
 }
 
 size_t h2_conn_unwritten(const struct h2_conn *c)

@@ -156,6 +156,9 @@ void h2_conn_written(struct h2_conn *c, size_t bytes);
 void h2_conn_compact(struct h2_conn *c);
 /* DATA waits although its stream may send: the peer's connection window is used up. */
 bool h2_conn_window_blocked(const struct h2_conn *c);
+/* DATA that was queued since the last output, but for small pieces that joined others: is it worth
+ * an output in the middle of a turn? */
+uint32_t h2_conn_fresh_bytes(const struct h2_conn *c);
 size_t h2_conn_unwritten(const struct h2_conn *c); /* framed bytes that wait for the socket */
 
 /* Client: opens a stream with its request head; takes head's fields in every case.

@@ -46,6 +46,7 @@ struct h2_conn {
 			     */
 	uint32_t outputs;   /* written so far; wraps */
 	struct list ready, starved;
+	uint32_t fresh_bytes;  /* DATA that was queued since the last output; stops at the top */
 	uint64_t out_held;     /* payload bytes framed and not yet written */
 	uint64_t answers_mark; /* out.queued_total when the older half of the answers was counted */
 	uint32_t answers_old, answers_new; /* bytes of unread answers to control frames */

@@ -111,6 +111,8 @@ int h2_tx_data(struct h2_stream *s, struct slice data)
 		return err;
 	s->queued_bytes += len;
 	s->conn->books->held_bytes += len;
+	if (LIKELY(s->conn->fresh_bytes <= UINT32_MAX / 2))
+		s->conn->fresh_bytes += len;
 	return 0;
 }
 

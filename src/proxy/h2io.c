@@ -12,6 +12,7 @@
 #define LINGER_NS     (1 * NS_PER_SEC)
 #define IN_ROOM_BYTES 65536u /* a read begins with at least this much room */
 #define FLUSH_IOVECS  1024
+#define FRESH_BYTES   65536u             /* new DATA that is written before more is read */
 #define PING_OPAQUE   0x7765697270696e67 /* "weirping" */
 
 static const char *const close_labels[] = {
@@ -154,8 +155,14 @@ void h2io_feed(struct h2io *io, struct slice in)
 void h2io_dirty(struct h2io *io)
 {
 	/* A full socket: EPOLLOUT makes it dirty again. */
-	if (io->writable && list_empty(&io->dirty) && !io->dead)
+	if (!io->writable || io->dead)
+		return;
+	if (list_empty(&io->dirty))
 		list_push_back(&io->worker->dirty, &io->dirty);
+	if (io->h2 && UNLIKELY(h2_conn_fresh_bytes(io->h2) >= FRESH_BYTES)) {
+		list_remove(&io->dirty);
+		list_push_back(&io->worker->full, &io->dirty);
+	}
 }
 
 /* ---- PING ---- */
@@ -202,6 +209,8 @@ void h2io_drain_answered(struct h2io *io)
 {
 	ping_is_back(io, H2IO_PING_DRAIN);
 }
+
+static void flush_list(struct list *l);
 
 /* ---- reading ---- */
 
@@ -277,9 +286,13 @@ static void read_share(struct h2io *io)
 {
 	struct worker *w = io->worker;
 	uint32_t before = w->read_left;
-	while (w->read_left > 0 && before - w->read_left < WORKER_CONN_READ_BYTES &&
-		wants_input(io) && read_once(io))
-		;
+	bool more = true;
+	while (more && w->read_left > 0 && before - w->read_left < WORKER_CONN_READ_BYTES &&
+		wants_input(io)) {
+		more = read_once(io);
+		flush_list(&w->full);
+		more = more && !io->dead && io->readable;
+	}
 	if (io->dead)
 		return;
 	if (io->h2)
@@ -414,11 +427,19 @@ static void flush(struct h2io *io)
 		begin_linger(io);
 }
 
+static void flush_list(struct list *l)
+{
+	for (struct list *n; (n = list_pop_front(l));)
+		flush(CONTAINER_OF(n, struct h2io, dirty));
+}
+
 /* Admission credits far sides, which makes their connections dirty in turn: until none is left. */
 void h2io_flush_all(struct worker *w)
 {
-	for (struct list *n; (n = list_pop_front(&w->dirty));)
-		flush(CONTAINER_OF(n, struct h2io, dirty));
+	while (!list_empty(&w->full) || !list_empty(&w->dirty)) {
+		flush_list(&w->full);
+		flush_list(&w->dirty);
+	}
 }
 
 void h2io_reap(struct worker *w)

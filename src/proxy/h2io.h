@@ -3,8 +3,10 @@
  *
  * What it does: one turn's I/O for one connection. Reads up to 1 MiB (and 4 MiB for all
  * connections) a turn into the worker's slab, hands each engine event to its owner, writes once at
- * the end of the turn, lingers after a GOAWAY so that the peer can read it. What it does not: know
- * whether it is a front (downstream) or a link (upstream): they are its owners.
+ * the end of the turn (and before more is read from anywhere when 64 KiB of new DATA have come
+ * together, which are then still in the cache), lingers after a GOAWAY so that the peer can read
+ * it. What it does not: know whether it is a front (downstream) or a link (upstream): they are its
+ * owners.
  *
  *   ready -> read -> feed -> poll -> ops->event ...      end of turn: dirty -> output -> writev ->
  * poll end of file, error, finish -> ops->lost (once: let go of every stream) -> reap: ops->destroy
@@ -83,7 +85,7 @@ struct h2io {
 	const struct h2io_ops *ops;
 	struct watch watch;
 	struct h2_conn *h2;
-	struct list dirty;     /* in worker->dirty: has output */
+	struct list dirty;     /* in worker->dirty or ->full: has output */
 	struct list again;     /* in worker->again: more input is waiting */
 	struct list all;       /* in worker->ios, or worker->dead */
 	struct timer timer;    /* the owner's until h2io_finish, then the linger's */

@@ -1,5 +1,5 @@
-/* h2io_test.c - PINGs of one connection, on a clock of the test's own; the rest of h2io is tested
- * by the whole program in tests/e2e. */
+/* h2io_test.c - PINGs of one connection, on a clock of the test's own, and which connections are
+ * written before more is read; the rest of h2io is tested by the whole program in tests/e2e. */
 #include "proxy/h2io.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -11,9 +11,9 @@ static struct h2io io;
 static struct h2_books books;
 static struct slab_pool *slabs;
 
-static void begin(void)
+static void begin_as(enum h2_role role)
 {
-	struct h2_options o = h2_options_default(H2_SERVER);
+	struct h2_options o = h2_options_default(role);
 	memset(&w, 0, sizeof w);
 	memset(&io, 0, sizeof io);
 	memset(&books, 0, sizeof books);
@@ -21,7 +21,14 @@ static void begin(void)
 	w.loop.now_ns = 1000 * NS_PER_SEC;
 	io.worker = &w;
 	list_init(&io.dirty);
-	io.h2 = h2_conn_create(H2_SERVER, &o, slabs, &books);
+	list_init(&w.dirty);
+	list_init(&w.full);
+	io.h2 = h2_conn_create(role, &o, slabs, &books);
+}
+
+static void begin(void)
+{
+	begin_as(H2_SERVER);
 }
 
 static void end(void)
@@ -138,6 +145,55 @@ TEST(a_connection_that_ends_or_is_not_http2_gets_no_ping)
 	h2io_ping(&io);
 	CHECK(!io.pinging);
 	io.h2 = h2;
+	end();
+}
+
+static struct h2_stream *open_stream(void)
+{
+	struct h2_stream *s = NULL;
+	struct event head = {.kind = EVENT_HEAD, .fields = fields_create()};
+	CHECK(!fields_add_str(head.fields, TOKEN_METHOD, "POST") &&
+		!fields_add_str(head.fields, TOKEN_SCHEME, "http") &&
+		!fields_add_str(head.fields, TOKEN_PATH, "/flood"));
+	CHECK_EQ(h2_conn_open(io.h2, &head, &s), 0);
+	return s;
+}
+
+/* As an owner does it: what is pushed makes the connection dirty. */
+static void push(struct h2_stream *s, uint32_t bytes)
+{
+	static const uint8_t zeros[65536];
+	struct event data = {.kind = EVENT_DATA, .data = slice_static(zeros, bytes)};
+	h2_stream_push(s, &data);
+	h2io_dirty(&io);
+}
+
+static bool is_in(struct list *l)
+{
+	return l->next == &io.dirty && l->prev == &io.dirty;
+}
+
+TEST(a_connection_with_much_new_data_is_written_before_more_is_read)
+{
+	begin_as(H2_CLIENT);
+	struct h2_stream *s = open_stream();
+	h2io_dirty(&io);
+	CHECK(list_empty(&w.dirty) && list_empty(&w.full)); /* its socket takes nothing */
+	io.writable = true;
+	push(s, 40000);
+	CHECK(is_in(&w.dirty) && list_empty(&w.full));
+	push(s, 40000);
+	CHECK(list_empty(&w.dirty) && is_in(&w.full));
+	push(s, 40000);
+	CHECK(list_empty(&w.dirty) && is_in(&w.full));
+	CHECK(written() > 0); /* 65,535 bytes are let out; what the window keeps back is not new */
+	list_remove(&io.dirty);
+	h2io_dirty(&io);
+	CHECK(is_in(&w.dirty) && list_empty(&w.full));
+	push(s, 65536);
+	CHECK(list_empty(&w.dirty) && is_in(&w.full));
+	list_remove(&io.dirty);
+	h2_stream_release(s);
 	end();
 }
 

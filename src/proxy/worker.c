@@ -37,6 +37,7 @@ static void on_watch(struct timer *t, uint64_t now_ns);
 static void init_lists(struct worker *w)
 {
 	list_init(&w->dirty);
+	list_init(&w->full);
 	list_init(&w->again);
 	list_init(&w->ios);
 	list_init(&w->dead);

@@ -60,7 +60,7 @@ struct worker {
 	struct free_list held, held_bytes; /* blocks for them */
 	uint64_t cooled_ns;                /* when memory that nobody needed was last given up */
 
-	struct list dirty, again, ios, dead; /* of struct h2io */
+	struct list dirty, full, again, ios, dead; /* of struct h2io; full: dirty, with much to write */
 	struct list listeners;               /* of struct worker_listener */
 	struct list generations;
 	struct generation *current; /* NULL until the first configuration is installed */
