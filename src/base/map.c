@@ -7,8 +7,10 @@
 
 /* Both tables: linear probing, at most 3/4 full, and removal that moves what follows back into the
  * hole, so that there are no tombstones and a search ends at the first empty slot. */
-#define CAP_MIN 8u
-#define CAP_MAX (1u << 31)
+#define CAP_MIN    8u
+#define CAP_MAX    (1u << 31)
+#define ID_CAP_MAX (1u << 25)
+_Static_assert(IDMAP_FIRST_MAX < 1u << 7, "idmap.first has room");
 
 static bool must_grow(uint32_t len, uint32_t cap)
 {
@@ -25,7 +27,7 @@ static bool passes(uint32_t home, uint32_t hole, uint32_t at, uint32_t mask)
 
 void idmap_init(struct idmap *m)
 {
-	*m = (struct idmap){NULL, 0, 0};
+	*m = (struct idmap){0};
 }
 
 void idmap_fini(struct idmap *m)
@@ -51,9 +53,12 @@ void *idmap_get_beyond(const struct idmap *m, uint32_t key)
 
 static int idmap_grow(struct idmap *m)
 {
-	if (m->cap == CAP_MAX)
+	if (m->cap == ID_CAP_MAX)
 		return ERR_NOMEM;
-	struct idmap grown = {NULL, m->cap ? m->cap * 2 : CAP_MIN, m->len};
+	struct idmap grown = {.cap = m->cap     ? m->cap * 2
+				     : m->first ? m->first
+						: CAP_MIN,
+		.len = m->len};
 	grown.slots = mem_zalloc(sizeof(*grown.slots) * (size_t)grown.cap);
 	if (!grown.slots)
 		return ERR_NOMEM;
@@ -88,7 +93,9 @@ void *idmap_remove(struct idmap *m, uint32_t key)
 		return NULL;
 	void *value = slot->value;
 	if (--m->len == 0) {
+		uint32_t first = m->cap < IDMAP_FIRST_MAX ? m->cap : IDMAP_FIRST_MAX;
 		idmap_fini(m);
+		m->first = first & 0x7f;
 		return value;
 	}
 	uint32_t mask = m->cap - 1, hole = (uint32_t)(slot - m->slots);

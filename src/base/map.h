@@ -1,7 +1,8 @@
 /* map.h - two hash tables: by 32-bit id, and by bytes that a peer may choose.
  *
  * idmap: open addressing, for stream ids (which a peer can choose only in order): multiplicative
- *   hash, no allocation until the first insert, shrinks to none when empty.
+ *   hash, no allocation until the first insert, shrinks to none when empty. One that is filled and
+ *   emptied again and again begins as large as it was, up to IDMAP_FIRST_MAX slots.
  * strmap: keys are byte strings, copied in, hashed with SipHash-1-3 (siphash.c) under a per-process
  *   random seed, so that a peer can't make collisions.
  * Owner: embedded, x_init and x_fini. One thread. Errors: ERR_NOMEM, the table stays as
@@ -18,9 +19,12 @@ struct idmap_slot {
 	uint32_t key; /* 0 = empty: id 0 can't be stored */
 	void *value;
 };
+#define IDMAP_FIRST_MAX 64u
 struct idmap {
 	struct idmap_slot *slots;
-	uint32_t cap, len; /* cap is 0 or a power of two */
+	uint32_t cap; /* 0 or a power of two */
+	uint32_t len : 25;
+	uint32_t first : 7; /* what cap begins with; 0: it was never more than the least */
 };
 void idmap_init(struct idmap *m);
 void idmap_fini(struct idmap *m);

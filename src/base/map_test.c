@@ -73,6 +73,26 @@ static void colliding_ids(uint32_t *ids, int count)
 			ids[--count] = id;
 }
 
+TEST(an_idmap_that_was_full_begins_as_large_but_never_very_large)
+{
+	struct idmap m;
+	int value;
+	idmap_init(&m);
+	for (uint32_t ids = 1; ids <= 1000; ids += ids < 30 ? 29 : 970) {
+		for (uint32_t id = 1; id <= ids; id++)
+			CHECK_EQ(idmap_put(&m, id, &value), 0);
+		for (uint32_t id = 1; id <= ids; id++)
+			CHECK(idmap_remove(&m, id) == &value);
+		CHECK(m.slots == NULL && m.cap == 0);
+		CHECK_EQ(idmap_put(&m, 7, &value), 0);
+		CHECK_EQ(m.cap, ids == 1 ? 8 : IDMAP_FIRST_MAX);
+		CHECK(idmap_get(&m, 7) == &value && !idmap_get(&m, 8));
+		idmap_remove(&m, 7);
+	}
+	idmap_fini(&m);
+	CHECK_EQ(sizeof(m), 16);
+}
+
 TEST(colliding_ids_are_all_found_in_whatever_order_they_leave)
 {
 	uint32_t ids[40];

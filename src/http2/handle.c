@@ -169,8 +169,12 @@ void h2_stream_push(struct h2_stream *s, struct event *ev)
 
 uint32_t h2_stream_push_now(struct h2_stream *s, struct event *ev)
 {
+	if (UNLIKELY(ev->kind != EVENT_DATA)) {
+		push_slowly(s, ev);
+		return 0;
+	}
 	uint32_t len = ev->data.len;
-	if (UNLIKELY(ev->kind != EVENT_DATA) || !h2_tx_now(s, ev)) {
+	if (!h2_tx_now(s, ev)) {
 		h2_stream_push(s, ev);
 		return 0;
 	}
