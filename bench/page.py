@@ -202,7 +202,8 @@ def memory_section(memory):
                                            for b, limit in zip(weir, MEMORY_MAX)])
     return ["## Memory", "", f"Growth of the proxy's anonymous resident memory by {memory['streams']:,}"
             f" idle streams over 8 connections, and by {memory['conns']:,} idle connections before and"
-            " after their first call; bytes each. Both sides of the proxy count; sockets' buffers in"
+            f" after their first call; bytes each, {memory['settle_s']} seconds after the last was"
+            " opened, when they have been idle. Both sides of the proxy count; sockets' buffers in"
             " the kernel do not.", ""] + table(
         ["proxy", "stream", "connection, new", "connection, used"], rows) + [""]
 

@@ -35,7 +35,7 @@ void free_list_spill(struct free_list *l, void *p)
 static void give_all(void **list, uint32_t bytes)
 {
 	while (*list)
-		slots_give(pop(list), bytes);
+		slots_give_up(pop(list), bytes);
 }
 
 void free_list_cool(struct free_list *l)

@@ -57,6 +57,36 @@ TEST(a_pool_keeps_no_more_free_slabs_than_told)
 	CHECK_EQ(mem_live_blocks(), 0);
 }
 
+TEST(a_pool_gives_up_the_slabs_that_were_free_between_two_coolings)
+{
+	struct slab_pool *pool = slab_pool_create(4);
+	struct slab *slabs[4];
+	REQUIRE(pool);
+	for (int i = 0; i < 4; i++)
+		slabs[i] = i % 2 ? slab_get(pool) : slab_get_small(pool);
+	for (int i = 0; i < 4; i++)
+		slab_unref(slabs[i]);
+	slab_pool_cool(pool);
+	CHECK_EQ(mem_live_blocks(), 1 + 4);
+	struct slab *again = slab_get(pool); /* one of those that lie still */
+	CHECK(again == slabs[3]);
+	CHECK_EQ(again->refs, 1);
+	CHECK_EQ(mem_live_blocks(), 1 + 4);
+	slab_unref(again);
+	slab_pool_cool(pool);
+	CHECK_EQ(mem_live_blocks(), 1 + 1);
+	again = slab_get(pool);
+	CHECK(again == slabs[3]); /* taken across the cooling */
+	slab_pool_cool(pool);
+	slab_unref(again);
+	CHECK_EQ(mem_live_blocks(), 1 + 1);
+	slab_pool_cool(pool);
+	slab_pool_cool(pool);
+	CHECK_EQ(mem_live_blocks(), 1);
+	slab_pool_destroy(pool);
+	CHECK_EQ(mem_live_blocks(), 0);
+}
+
 TEST(out_of_memory_is_answered_and_not_counted_as_out)
 {
 	mem_fail_after(1);

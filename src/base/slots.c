@@ -53,6 +53,7 @@ static _Thread_local struct {
 	struct block *spare;
 	uint32_t spare_count;
 	uint32_t spare_least; /* the fewest since slots_cool */
+	uint32_t given_up;    /* came free by slots_give_up since slots_cool */
 	uint32_t used_count;
 } thread;
 
@@ -236,9 +237,18 @@ void slots_give(void *p, size_t bytes)
 	mem_block_ends();
 }
 
+void slots_give_up(void *p, size_t bytes)
+{
+	uint32_t before = thread.spare_count;
+	slots_give(p, bytes);
+	thread.given_up += thread.spare_count - before;
+}
+
 void slots_cool(void)
 {
-	give_back(thread.spare_least);
+	uint32_t blocks = thread.spare_least + thread.given_up;
+	give_back(blocks < thread.spare_count ? blocks : thread.spare_count);
+	thread.given_up = 0;
 	thread.spare_least = thread.spare_count;
 }
 

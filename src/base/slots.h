@@ -25,6 +25,8 @@
 void *slots_take(size_t bytes) MUST_USE;
 void *slots_take_zeroed(size_t bytes) MUST_USE;
 void slots_give(void *p, size_t bytes); /* as many as were asked for; NULL is fine */
+/* The same for what its owner did not need since the last slots_cool. */
+void slots_give_up(void *p, size_t bytes);
 /* Gives empty blocks back that nobody needed since the last time. Its owner calls it now and then.
  */
 void slots_cool(void);

@@ -109,7 +109,12 @@ TEST(a_block_that_nobody_took_for_a_while_goes_back_and_one_in_use_does_not)
 	CHECK_EQ(slots_spare_bytes(), 4 * SLOTS_BLOCK_BYTES);
 	slots_cool();
 	CHECK_EQ(slots_spare_bytes(), 0);
-	for (unsigned i = 70; i < 100; i++)
+	for (unsigned i = 70; i < 84; i++)
+		slots_give_up(objects[i], 2048);
+	CHECK_EQ(slots_spare_bytes(), 2 * SLOTS_BLOCK_BYTES);
+	slots_cool(); /* nobody needed what was in them */
+	CHECK_EQ(slots_spare_bytes(), 0);
+	for (unsigned i = 84; i < 100; i++)
 		slots_give(objects[i], 2048);
 	slots_purge();
 	CHECK_EQ(slots_spare_bytes(), 0);

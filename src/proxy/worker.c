@@ -202,6 +202,10 @@ static void cool(struct worker *w)
 	h2_caches_cool();
 	free_list_cool(&w->held);
 	free_list_cool(&w->held_bytes);
+	if (w->in && w->in->refs == 1) { /* the next read finds it in the pool */
+		slab_unref(w->in);
+		w->in = NULL;
+	}
 	slab_pool_cool(w->slabs);
 	slots_cool();
 }
