@@ -63,11 +63,11 @@ struct call_lane {
 	uint64_t admitted_bytes;  /* of those, on the wire */
 	uint64_t message_ns;      /* the last message ended */
 	uint64_t last_ns;         /* content or a message passed; 0 = never */
-	uint64_t charged_ns;      /* up to here the present stall is charged */
-	struct lane_mark marks[LANE_MARKS];
 	uint8_t mark_count;
 	uint8_t transport; /* enum stall_cause that the far end has now */
 	bool withheld;     /* its credit, by the memory budget */
+	struct lane_mark marks[LANE_MARKS];
+	uint64_t charged_ns; /* up to here the present stall is charged */
 };
 
 /* Why a call ended otherwise than by both ENDs. Rows of reason.def: REASON(id, "label", grpc,
@@ -177,15 +177,25 @@ struct call_said {
 };
 
 struct call {
+	/* What every message needs, in as few lines of the cache as it takes. */
 	struct call_env *env;
-	struct call_generation *generation; /* of the snapshot it began under */
-	const struct config_listener *listener;
-	const struct config_route *route;     /* NULL until routed, and when none matched */
-	const struct config_cluster *cluster; /* chosen backend; NULL for local termini */
 	const struct call_front *front;
 	void *front_state;
 	const struct call_terminus *terminus;
 	void *terminus_state;
+	struct call_stage *stages; /* filters that want this call, in order; in the arena */
+	struct call_labels
+		*labels; /* series of its route: labels.h; NULL: unfiltered, or no memory */
+	uint8_t stage_count;
+	bool request_ended, response_started, response_ended;
+	bool front_done, terminus_done;
+	struct call_abort abort;
+	struct call_lane lanes[2]; /* by enum lane_id */
+
+	struct call_generation *generation; /* of the snapshot it began under */
+	const struct config_listener *listener;
+	const struct config_route *route;     /* NULL until routed, and when none matched */
+	const struct config_cluster *cluster; /* chosen backend; NULL for local termini */
 
 	struct call_known *known;     /* NULL: its head is not; known.h */
 	const struct call_said *said; /* in the arena or in `known` */
@@ -193,30 +203,21 @@ struct call {
 	bool is_head;    /* HEAD: the answer has no content */
 	bool unfiltered; /* set before call_open: Weir's own pages pass no filters */
 	uint8_t hung;    /* enum hung_state */
-	uint8_t hung_said; /* bit by state: it was in the log */
-	uint8_t stage_count;
+	uint8_t hung_said;    /* bit by state: it was in the log */
 	uint8_t stall_causes; /* so many times are in `stalls` */
-	bool request_ended, response_started, response_ended;
-	bool front_done, terminus_done;
-	bool status_missing; /* its body has the status, and ended without it */
+	bool status_missing;  /* its body has the status, and ended without it */
 	/* What the client was told. */
 	uint16_t http_status; /* 0 = no head yet */
 	int16_t grpc_status;  /* -1 = none seen */
 
-	/* Lanes. */
-	struct call_lane lanes[2]; /* by enum lane_id */
-	struct call_labels
-		*labels; /* series of its route: labels.h; NULL: unfiltered, or no memory */
 	struct stall_times *stalls; /* NULL: never stalled */
 	const char *peer;           /* the client's address; "" when not known */
 	const char *endpoint;       /* the upstream's address; "" without one */
 	uint64_t id, begun_ns;
 	uint32_t ticks[2]; /* messages of both lanes at the last two timing_ticks */
 
-	struct call_abort abort;
-	struct call_stage *stages; /* filters that want this call, in order; in the arena */
-	struct list node;          /* in the front's list, then in env->reap */
-	struct list withheld;      /* in env->withheld */
+	struct list node;                     /* in the front's list, then in env->reap */
+	struct list withheld;                 /* in env->withheld */
 	uint32_t owed_request, owed_response; /* bytes of credit held back by the memory budget */
 	struct arena arena;
 };

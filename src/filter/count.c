@@ -11,12 +11,12 @@
 
 struct count {
 	struct series *series; /* takes the counts: the pending block, or the decided series */
-	struct series *other;  /* pending: where the call is active meanwhile; else NULL */
-	struct grpc_walker walk[2];
-	uint32_t limit; /* limits.message_bytes, here for the way of each message */
-	uint8_t wire;   /* enum grpc_wire of the request */
+	uint32_t limit;        /* limits.message_bytes, here for the way of each message */
+	uint8_t wire;          /* enum grpc_wire of the request */
 	bool begun : 1, as_other : 1;
 	bool ended[2];
+	struct grpc_walker walk[2];
+	struct series *other;         /* pending: where the call is active meanwhile; else NULL */
 	struct method_labels *method; /* NULL: its series are looked up */
 };
 

@@ -43,6 +43,7 @@ enum h2_tx_phase { H2_TX_HEAD, H2_TX_BODY, H2_TX_ENDED /* pushed, maybe not sent
 enum { H2_NOTE_ADMITTED = 1, H2_NOTE_RESET = 2, H2_NOTE_CLOSED = 4, H2_NOTE_BLOCKED = 8 };
 
 struct h2_stream {
+	/* what every message needs comes first */
 	struct h2_conn *conn;
 	void *user;
 	uint32_t id;
@@ -61,16 +62,16 @@ struct h2_stream {
 	bool req_connect : 1; /* client: the request is CONNECT */
 	bool queued : 1;      /* in conn->ready or conn->starved */
 	uint8_t fault;        /* enum h2_fault of the RESET to tell */
-	uint32_t code;        /* of the RESET to tell */
 	uint16_t run;         /* 1 + its place in conn->runs; 0: none */
 	uint16_t fed_in;      /* conn->feeds when DATA was surfaced frame by frame (runs.h) */
 	int32_t send_window_bytes;
 	struct h2_inflow inflow;
-	int64_t content_left;    /* by content-length; -1: not announced */
-	uint32_t queued_bytes;   /* in the chunks */
-	uint32_t now_in;         /* conn->outputs when DATA was last framed at once */
-	uint32_t admitted_bytes; /* to tell */
+	uint32_t now_in; /* conn->outputs when DATA was last framed at once */
 	struct h2_chunk *first_chunk, *last_chunk;
+	uint32_t code;           /* of the RESET to tell */
+	uint32_t queued_bytes;   /* in the chunks */
+	uint32_t admitted_bytes; /* to tell */
+	int64_t content_left;    /* by content-length; -1: not announced */
 	struct fields *trailers; /* queued behind the chunks */
 	struct list handle_node, send_node, note_node;
 };

@@ -31,10 +31,8 @@ struct held {
 
 struct upstream {
 	struct call *call;
-	struct pool_endpoint *endpoint; /* of the current attempt */
 	struct link *link;
 	struct h2_stream *stream; /* NULL: waiting */
-	struct list node;         /* in link->waiting or link->active */
 	struct held *held;        /* NULL: the call is committed */
 	bool request_ended;       /* END has come from the client */
 	bool waiting;             /* in link->waiting */
@@ -42,6 +40,8 @@ struct upstream {
 	 * still to admit again. Until commit, which the window bounds; then only the second, 0,
 	 * counts. */
 	uint32_t credited, again;
+	struct pool_endpoint *endpoint; /* of the current attempt */
+	struct list node;               /* in link->waiting or link->active */
 };
 
 extern const struct call_terminus upstream_terminus;
