@@ -193,7 +193,7 @@ static void maybe_drained(struct front *f)
 		h2io_finish(&f->io, CLOSED_DRAIN);
 }
 
-static void on_event(struct h2io *io, struct h2_event *ev)
+static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_event *ev)
 {
 	struct front *f = front_of(io);
 	struct call *c = ev->stream ? h2_stream_user(ev->stream) : NULL;
@@ -240,6 +240,19 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	case H2_EV_GOAWAY:
 		break;
 	}
+}
+
+/* Content, at once: most events are nothing else. */
+static void on_event(struct h2io *io, struct h2_event *ev)
+{
+	if (LIKELY(ev->kind == H2_EV_MESSAGE && ev->ev.kind == EVENT_DATA)) {
+		struct call *c = h2_stream_user(ev->stream);
+		if (LIKELY(c)) {
+			call_push_request(c, &ev->ev);
+			return;
+		}
+	}
+	on_other_event(io, ev);
 }
 
 static void end_calls(struct front *f)

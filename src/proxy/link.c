@@ -261,7 +261,7 @@ static void note_blocked(struct link *l)
 	}
 }
 
-static void on_event(struct h2io *io, struct h2_event *ev)
+static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_event *ev)
 {
 	struct link *l = link_of(io);
 	struct upstream *u = ev->stream ? h2_stream_user(ev->stream) : NULL;
@@ -294,6 +294,19 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	case H2_EV_REFUSED:
 		break;
 	}
+}
+
+/* Content, at once: most events are nothing else. */
+static void on_event(struct h2io *io, struct h2_event *ev)
+{
+	if (LIKELY(ev->kind == H2_EV_MESSAGE && ev->ev.kind == EVENT_DATA)) {
+		struct upstream *u = h2_stream_user(ev->stream);
+		if (LIKELY(u)) {
+			call_push_response(u->call, &ev->ev);
+			return;
+		}
+	}
+	on_other_event(io, ev);
 }
 
 static void on_flushed(struct h2io *io)
