@@ -112,7 +112,7 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	list_init(&c->notes);
 	list_init(&c->ready);
 	list_init(&c->starved);
-	list_init(&c->handles);
+	list_init(&c->closed_held);
 	idmap_init(&c->table);
 	h2_rx_init(&c->rx, role);
 	h2_out_init(&c->out, pool);
@@ -126,13 +126,20 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	return c;
 }
 
+static void tell_no_more(struct h2_stream *s)
+{
+	list_remove(&s->note_node);
+	s->notes = 0;
+}
+
 /* Those without a handle are gone after. */
 static void close_streams(struct h2_conn *c)
 {
-	LIST_FOR_EACH_SAFE (node, &c->handles) {
-		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
-		list_remove(&s->note_node);
-		s->notes = 0;
+	LIST_FOR_EACH (node, &c->closed_held)
+		tell_no_more(CONTAINER_OF(node, struct h2_stream, send_node));
+	uint32_t it = 0;
+	for (struct h2_stream *s; (s = h2_stream_next_open(c, &it)); it--) {
+		tell_no_more(s);
 		h2_stream_close(s, H2_CLOSED_BY_US);
 	}
 }
@@ -143,7 +150,7 @@ void h2_conn_destroy(struct h2_conn *c)
 		return;
 	c->dead = true;
 	close_streams(c);
-	ASSERT(list_empty(&c->handles)); /* the owner released every handle */
+	ASSERT(list_empty(&c->closed_held)); /* the owner released every handle */
 	c->books->held_bytes -= c->out_held;
 	h2_out_fini(&c->out);
 	h2_runs_fini(c);
@@ -485,8 +492,9 @@ void h2_conn_compact(struct h2_conn *c)
 	h2_out_compact(&c->out);
 	LIST_FOR_EACH (node, &c->ready)
 		h2_tx_blocked(CONTAINER_OF(node, struct h2_stream, send_node), H2_BLOCKED_SOCKET);
-	LIST_FOR_EACH (node, &c->handles)
-		h2_tx_compact(CONTAINER_OF(node, struct h2_stream, handle_node));
+	uint32_t it = 0;
+	for (struct h2_stream *s; (s = h2_stream_next_open(c, &it));)
+		h2_tx_compact(s);
 }
 
 uint32_t h2_conn_fresh_bytes(const struct h2_conn *c)
@@ -523,10 +531,14 @@ uint32_t h2_conn_open_streams(const struct h2_conn *c)
 void h2_conn_each_stream(
 	struct h2_conn *c, void (*visit)(struct h2_stream *s, void *arg), void *arg)
 {
-	LIST_FOR_EACH_SAFE (node, &c->handles) {
-		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
+	LIST_FOR_EACH_SAFE (node, &c->closed_held)
+		visit(CONTAINER_OF(node, struct h2_stream, send_node), arg);
+	uint32_t it = 0;
+	for (struct h2_stream *s; (s = h2_stream_next_open(c, &it));) {
+		uint32_t open = c->open_streams;
 		if (s->held)
 			visit(s, arg);
+		it -= c->open_streams < open; /* it was closed */
 	}
 }
 

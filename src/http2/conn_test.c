@@ -239,6 +239,34 @@ TEST(goaway_resets_what_it_does_not_cover)
 	kit_destroy(k);
 }
 
+/* Each that closes is taken out of the table that is being walked. */
+TEST(goaway_and_the_end_find_each_of_many_streams_once)
+{
+	enum { STREAMS = 700 };
+	for (uint32_t cover = 0; cover <= STREAMS; cover += 175) {
+		struct kit *k = kit_create(NULL, NULL);
+		uint8_t frame[64];
+		kit_run(k);
+		struct h2_stream *first = kit_open(k, KIT_REQUEST, false);
+		for (uint32_t i = 1; i < STREAMS; i++)
+			REQUIRE(kit_open(k, KIT_REQUEST, false));
+		h2_stream_reset(first, H2_CANCEL); /* its place outside the table is free again */
+		REQUIRE(kit_open(k, KIT_REQUEST, false));
+		kit_run(k);
+		uint32_t last_id = cover ? 2 * cover + 1 : 0;
+		kit_feed(
+			k, &k->a, frame, h2_frame_put_goaway(frame, last_id, H2_NO_ERROR, NULL, 0));
+		CHECK_EQ(kit_count(&k->a, H2_EV_RESET), STREAMS - cover);
+		CHECK_EQ(h2_conn_open_streams(k->a.conn), cover);
+		for (int i = 0; i < k->a.count; i++)
+			if (k->a.events[i].kind == H2_EV_RESET)
+				CHECK(h2_stream_id(k->a.events[i].stream) > last_id);
+		h2_conn_kill(k->a.conn, H2_NO_ERROR, NULL);
+		CHECK_EQ(h2_conn_open_streams(k->a.conn), 0);
+		kit_destroy(k); /* finds and releases every handle */
+	}
+}
+
 TEST(a_killed_connection_says_why_and_nothing_more)
 {
 	struct kit *k = kit_create(NULL, NULL);

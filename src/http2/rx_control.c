@@ -67,10 +67,8 @@ static enum h2_rx_step rst_stream(struct h2_conn *c, struct h2_frame f, const ui
 static bool adjust_send_windows(struct h2_conn *c, int32_t before, int32_t highest)
 {
 	int64_t by = (int64_t)c->peer.initial_window_bytes - before;
-	LIST_FOR_EACH (node, &c->handles) {
-		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
-		if (s->state == H2_STATE_CLOSED)
-			continue;
+	uint32_t it = 0;
+	for (struct h2_stream *s; (s = h2_stream_next_open(c, &it));) {
 		int32_t peak = s->send_window_bytes;
 		if (!h2_window_add(&peak, (int64_t)highest - before) ||
 			!h2_window_add(&s->send_window_bytes, by)) {
@@ -93,8 +91,8 @@ static void settings_acked(struct h2_conn *c)
 	uint32_t window = c->options.stream_window_bytes;
 	if (window >= H2_WINDOW_DEFAULT)
 		return;
-	LIST_FOR_EACH (node, &c->handles) {
-		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
+	uint32_t it = 0;
+	for (struct h2_stream *s; (s = h2_stream_next_open(c, &it));) {
 		s->inflow.avail_bytes -= H2_WINDOW_DEFAULT - (int32_t)window;
 		s->inflow.target_bytes = window;
 		/* What was owed may have been little of 65,535 and be all of the smaller window:
@@ -204,10 +202,12 @@ static enum h2_rx_step goaway(
 	c->books->goaways_in[code < H2_CODE_COUNT ? code : H2_CODE_COUNT]++;
 	if (c->role ==
 		H2_CLIENT) { /* 6.8: what is above was not processed and may be tried again */
-		LIST_FOR_EACH_SAFE (node, &c->handles) {
-			struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, handle_node);
-			if (s->id > last_id && s->state != H2_STATE_CLOSED)
-				h2_stream_lost(s, H2_REFUSED_STREAM, H2_FAULT_COUNT, false, true);
+		uint32_t it = 0;
+		for (struct h2_stream *s; (s = h2_stream_next_open(c, &it));) {
+			if (s->id <= last_id)
+				continue;
+			h2_stream_lost(s, H2_REFUSED_STREAM, H2_FAULT_COUNT, false, true);
+			it--;
 		}
 	}
 	out->kind = H2_EV_GOAWAY;

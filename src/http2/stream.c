@@ -151,7 +151,6 @@ struct h2_stream *h2_stream_create(struct h2_conn *c, uint32_t id)
 	h2_inflow_init(&s->inflow, first_window(c));
 	list_init(&s->send_node);
 	list_init(&s->note_node);
-	list_push_back(&c->handles, &s->handle_node);
 	c->open_streams++;
 	c->books->streams++;
 	c->last = s;
@@ -161,10 +160,25 @@ struct h2_stream *h2_stream_create(struct h2_conn *c, uint32_t id)
 void h2_stream_free(struct h2_stream *s)
 {
 	struct h2_conn *c = s->conn;
-	list_remove(&s->handle_node);
+	list_remove(&s->send_node);
 	list_remove(&s->note_node);
 	c->books->streams--;
 	free_list_give(&caches.streams, s, CACHE_STREAMS);
+}
+
+struct h2_stream *h2_stream_next_open(const struct h2_conn *c, uint32_t *it)
+{
+	uint32_t key;
+	void *s;
+	if (*it == 0) {
+		*it = 1;
+		if (c->solo)
+			return c->solo;
+	}
+	uint32_t at = *it - 1;
+	bool found = idmap_next(&c->table, &at, &key, &s);
+	*it = at + 1;
+	return found ? s : NULL;
 }
 
 bool h2_stream_move(struct h2_stream *s, enum h2_state to)
@@ -225,7 +239,9 @@ void h2_stream_close(struct h2_stream *s, enum h2_closed how)
 		c->last = NULL;
 	if (c->rx.stream == s)
 		c->rx.stream = NULL;
-	if (!s->held)
+	if (s->held)
+		list_push_back(&c->closed_held, &s->send_node);
+	else
 		h2_stream_free(s);
 }
 

@@ -4,7 +4,7 @@
  * A stream object lives as long as it is open on the wire or its handle is out. Both ends meet in
  * h2_stream_unhold / h2_stream_close, whichever comes last frees it.
  *
- *   conn->table (idmap)   open streams by id         conn->handles   every object
+ *   conn->table (idmap)   open streams by id         conn->closed_held   closed, handle is out
  *   conn->ready           may send now               conn->starved   wait for the connection window
  *   conn->notes           have something to tell at the next poll
  *
@@ -73,7 +73,8 @@ struct h2_stream {
 	uint32_t admitted_bytes; /* to tell */
 	int64_t content_left;    /* by content-length; -1: not announced */
 	struct fields *trailers; /* queued behind the chunks */
-	struct list handle_node, send_node, note_node;
+	struct list send_node;   /* in conn->ready or starved; when closed, in conn->closed_held */
+	struct list note_node;
 };
 
 /* How a closed stream ended, for late frames (RFC 9113 5.1). */
@@ -120,6 +121,9 @@ COLD void h2_stream_fail(struct h2_stream *s, enum h2_fault fault);
 COLD void h2_stream_fail_ours(struct h2_stream *s, enum h2_fault fault);
 /* Drops chunks (and the books with them); bytes. */
 uint32_t h2_stream_drop_chunks(struct h2_stream *s);
+/* The open streams one by one, in no order, while none is opened; *it starts at 0. When the one
+ * that was answered has closed, one less in *it goes on behind it. */
+struct h2_stream *h2_stream_next_open(const struct h2_conn *c, uint32_t *it);
 /* Back to the free list; not in the table any more. */
 void h2_stream_free(struct h2_stream *s);
 
