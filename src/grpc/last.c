@@ -48,9 +48,9 @@ static int8_t code_of(const struct grpc_last_json *j)
 	text[j->len] = '\0';
 	if (!strcmp(text, "canceled"))
 		return GRPC_CANCELLED;
-	for (int8_t i = GRPC_UNKNOWN; i < GRPC_STATUS_COUNT; i++)
+	for (int i = GRPC_UNKNOWN; i < GRPC_STATUS_COUNT; i++)
 		if (!strcasecmp(text, grpc_status_name((unsigned)i)))
-			return i;
+			return (int8_t)i;
 	return -1;
 }
 
