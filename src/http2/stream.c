@@ -261,12 +261,14 @@ void h2_stream_ended(struct h2_stream *s, bool by_peer)
 void h2_stream_lost(
 	struct h2_stream *s, uint32_t code, enum h2_fault fault, bool by_peer, bool unprocessed)
 {
-	s->code = code;
+	bool told = s->held; /* else it may be gone when it is closed */
 	s->fault = (uint8_t)fault;
 	s->by_peer = by_peer;
 	s->unprocessed = unprocessed;
 	h2_stream_note(s, H2_NOTE_RESET);
 	h2_stream_close(s, by_peer ? H2_CLOSED_BY_PEER : H2_CLOSED_BY_US);
+	if (told)
+		s->code = code;
 }
 
 void h2_stream_mute(struct h2_stream *s)

@@ -68,10 +68,12 @@ struct h2_stream {
 	struct h2_inflow inflow;
 	uint32_t now_in; /* conn->outputs when DATA was last framed at once */
 	struct h2_chunk *first_chunk, *last_chunk;
-	uint32_t code;           /* of the RESET to tell */
 	uint32_t queued_bytes;   /* in the chunks */
 	uint32_t admitted_bytes; /* to tell */
-	int64_t content_left;    /* by content-length; -1: not announced */
+	union {
+		int64_t content_left; /* by content-length; -1: not announced */
+		uint32_t code;        /* closed: of the RESET to tell */
+	};
 	struct fields *trailers; /* queued behind the chunks */
 	struct list send_node;   /* in conn->ready or starved; when closed, in conn->closed_held */
 	struct list note_node;
