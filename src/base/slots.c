@@ -15,18 +15,6 @@
 #define REGION_BYTES  (REGION_BLOCKS * SLOTS_BLOCK_BYTES)
 #define ALL_AWAY      ((1u << REGION_BLOCKS) - 1)
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define EACH_FROM_HEAP 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-	__has_feature(memory_sanitizer)
-#define EACH_FROM_HEAP 1
-#endif
-#endif
-#ifndef EACH_FROM_HEAP
-#define EACH_FROM_HEAP 0
-#endif
-
 struct region {
 	struct list node; /* in thread.regions while a block of it is `away` */
 	uint8_t *base;
@@ -209,7 +197,7 @@ static void give(void *p)
 
 void *slots_take(size_t bytes)
 {
-	if (EACH_FROM_HEAP || bytes > SLOTS_MAX_BYTES)
+	if (!SLOTS_IN_BLOCKS || bytes > SLOTS_MAX_BYTES)
 		return mem_alloc(bytes);
 	if (!mem_block_begins())
 		return NULL;
@@ -229,7 +217,7 @@ void *slots_take_zeroed(size_t bytes)
 
 void slots_give(void *p, size_t bytes)
 {
-	if (EACH_FROM_HEAP || bytes > SLOTS_MAX_BYTES || !p) {
+	if (!SLOTS_IN_BLOCKS || bytes > SLOTS_MAX_BYTES || !p) {
 		mem_free(p);
 		return;
 	}

@@ -22,6 +22,18 @@
 #define SLOTS_MAX_BYTES   2048u
 #define SLOTS_BLOCK_BYTES 16384u
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SLOTS_IN_BLOCKS 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+	__has_feature(memory_sanitizer)
+#define SLOTS_IN_BLOCKS 0
+#endif
+#endif
+#ifndef SLOTS_IN_BLOCKS
+#define SLOTS_IN_BLOCKS 1
+#endif
+
 void *slots_take(size_t bytes) MUST_USE;
 void *slots_take_zeroed(size_t bytes) MUST_USE;
 void slots_give(void *p, size_t bytes); /* as many as were asked for; NULL is fine */

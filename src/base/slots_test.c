@@ -4,12 +4,6 @@
 #include "base/slots.h"
 #include "tap.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IN_BLOCKS 0
-#else
-#define IN_BLOCKS 1
-#endif
-
 #define MANY 5000u
 
 static uint8_t *objects[MANY];
@@ -65,7 +59,7 @@ TEST(an_object_costs_its_size_rounded_up_to_eight)
 {
 	for (unsigned i = 0; i < MANY; i++)
 		REQUIRE((objects[i] = slots_take(141)));
-	if (IN_BLOCKS)
+	if (SLOTS_IN_BLOCKS)
 		CHECK(slots_used_bytes() < MANY * 144 * 103 / 100);
 	for (unsigned i = 0; i < MANY; i++)
 		slots_give(objects[i], 141);
@@ -88,7 +82,7 @@ TEST(zeroed_objects_are_zero_whatever_was_there)
 
 TEST(a_block_that_nobody_took_for_a_while_goes_back_and_one_in_use_does_not)
 {
-	if (!IN_BLOCKS)
+	if (!SLOTS_IN_BLOCKS)
 		return;
 	for (unsigned i = 0; i < 100; i++)
 		REQUIRE((objects[i] = slots_take(2048))); /* seven a block */
