@@ -13,6 +13,7 @@ struct h2_options h2_options_default(enum h2_role role)
 	return (struct h2_options){
 		.max_concurrent_streams = role == H2_SERVER ? 1000 : 0,
 		.stream_window_bytes = 262144,
+		.crowded_window_bytes = 32768,
 		.conn_window_bytes = 4194304,
 		.max_frame_bytes = H2_FRAME_MIN_BYTES,
 		.header_list_bytes = 65536,
@@ -41,6 +42,8 @@ static struct h2_options legal(struct h2_options o)
 		o.max_frame_bytes = H2_FRAME_MIN_BYTES;
 	if (o.max_frame_bytes > H2_FRAME_MAX_BYTES)
 		o.max_frame_bytes = H2_FRAME_MAX_BYTES;
+	if (o.crowded_window_bytes < 2)
+		o.crowded_window_bytes = 2; /* half of it is never nothing */
 	if (o.output_bytes == 0)
 		o.output_bytes = 1;
 	return o;
@@ -495,6 +498,11 @@ void h2_conn_compact(struct h2_conn *c)
 	uint32_t it = 0;
 	for (struct h2_stream *s; (s = h2_stream_next_open(c, &it));)
 		h2_tx_compact(s);
+}
+
+void h2_conn_set_crowded(struct h2_conn *c, bool crowded)
+{
+	c->crowded = crowded;
 }
 
 uint32_t h2_conn_fresh_bytes(const struct h2_conn *c)

@@ -51,6 +51,7 @@ struct h2_options {
 	uint32_t max_concurrent_streams; /* advertised; further streams are REFUSED_STREAM (server)
 					  */
 	uint32_t stream_window_bytes;    /* SETTINGS_INITIAL_WINDOW_SIZE; 256 KiB */
+	uint32_t crowded_window_bytes;   /* the least while the connection is crowded; 32 KiB */
 	uint32_t conn_window_bytes;      /* 4 MiB, >= 65535 */
 	uint32_t max_frame_bytes;        /* SETTINGS_MAX_FRAME_SIZE; 16384 */
 	uint32_t header_list_bytes; /* SETTINGS_MAX_HEADER_LIST_SIZE; 64 KiB. Above: `oversized` */
@@ -76,6 +77,7 @@ struct h2_books {
 	uint64_t conns;      /* connection objects alive */
 	uint64_t frames_in, frames_out;
 	uint64_t data_bytes_in, data_bytes_out; /* payload without padding */
+	uint64_t windows_shrunk;                /* of streams, on crowded connections */
 	uint64_t merged_frames; /* DATA frames that were joined to another, as they came or went */
 	uint64_t resets_in[H2_CODE_COUNT + 1],
 		resets_out[H2_CODE_COUNT + 1]; /* last: unknown codes */
@@ -156,6 +158,10 @@ void h2_conn_written(struct h2_conn *c, size_t bytes);
 void h2_conn_compact(struct h2_conn *c);
 /* DATA waits although its stream may send: the peer's connection window is used up. */
 bool h2_conn_window_blocked(const struct h2_conn *c);
+/* More of the peer's DATA is here than can be worked off while it is in the cache. Until that is
+ * over, credit halves a stream's window, down to crowded_window_bytes; then it grows again by an
+ * eighth with each WINDOW_UPDATE that finds nothing of the stream held. */
+void h2_conn_set_crowded(struct h2_conn *c, bool crowded);
 /* DATA that was queued since the last output, but for small pieces that joined others: is it worth
  * an output in the middle of a turn? */
 uint32_t h2_conn_fresh_bytes(const struct h2_conn *c);

@@ -35,6 +35,7 @@ struct h2_conn {
 	bool dead;
 	bool singly;    /* the last runs joined nothing: DATA is surfaced frame by frame (runs.h) */
 	uint16_t feeds; /* so far; wraps */
+	bool crowded;   /* streams get smaller windows */
 	struct h2_inflow inflow;  /* the connection's receive window */
 	int32_t inflow_low_bytes; /* below this the peer gets a WINDOW_UPDATE */
 	struct h2_guard guard;

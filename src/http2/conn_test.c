@@ -330,6 +330,61 @@ TEST(pushes_out_of_order_are_dropped_and_counted)
 	kit_destroy(k);
 }
 
+static int64_t window_of(struct h2_stream *s)
+{
+	struct h2_stream_info info;
+	h2_stream_inspect(s, &info);
+	return info.receive_window_bytes;
+}
+
+/* Pushes what fits into the far side's window and takes it there, without credit; bytes. */
+static uint32_t fill(struct kit *k, struct h2_stream *from, struct h2_stream *to)
+{
+	static uint8_t zeros[65536];
+	uint32_t sum = 0;
+	for (int64_t room; (room = window_of(to)) > 0; sum += (uint32_t)room) {
+		room = room < (int64_t)sizeof(zeros) ? room : (int64_t)sizeof(zeros);
+		kit_push_data(from, zeros, (size_t)room, false);
+		kit_run(k);
+	}
+	return sum;
+}
+
+TEST(a_crowded_connections_streams_get_by_with_smaller_windows_and_move_on)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	k->b.auto_credit = false;
+	kit_run(k);
+	struct h2_stream *t = k->b.events[k->b.count - 1].stream;
+	CHECK_EQ(window_of(t), 262144);
+	CHECK_EQ(fill(k, s, t), 262144);
+	h2_conn_set_crowded(k->b.conn, true);
+	h2_stream_credit(t, 65536);
+	CHECK_EQ(window_of(t), 0); /* of 131,072 three quarters are still held */
+	CHECK_EQ(k->books.windows_shrunk, 1);
+	h2_stream_credit(t, 262144 - 65536);
+	CHECK_EQ(window_of(t), 65536); /* nothing is held: the smaller window, whole */
+	kit_run(k);
+	for (int i = 0; i < 10; i++) { /* however long it lasts, the stream goes on */
+		uint32_t bytes = fill(k, s, t);
+		CHECK(bytes >= 16384);
+		h2_stream_credit(t, bytes);
+		CHECK_EQ(window_of(t), 32768);
+		kit_run(k);
+	}
+	CHECK_EQ(k->books.windows_shrunk, 3);
+	h2_conn_set_crowded(k->b.conn, false);
+	for (int i = 0; i < 40; i++) {
+		uint32_t bytes = fill(k, s, t);
+		h2_stream_credit(t, bytes);
+		kit_run(k);
+	}
+	CHECK_EQ(window_of(t), 262144);
+	CHECK_EQ(k->books.windows_shrunk, 3);
+	kit_destroy(k);
+}
+
 TEST(credit_that_was_never_owed_ends_the_connection_as_a_bug)
 {
 	struct kit *k = kit_create(NULL, NULL);

@@ -14,7 +14,7 @@ void h2_inflow_init(struct h2_inflow *f, uint32_t target_bytes)
 {
 	if (target_bytes > H2_WINDOW_MAX_BYTES)
 		target_bytes = H2_WINDOW_MAX_BYTES;
-	*f = (struct h2_inflow){(int32_t)target_bytes, 0, target_bytes};
+	*f = (struct h2_inflow){(int32_t)target_bytes, 0, target_bytes, 0};
 }
 
 bool h2_inflow_give(struct h2_inflow *f, uint32_t bytes)
@@ -28,8 +28,25 @@ bool h2_inflow_give(struct h2_inflow *f, uint32_t bytes)
 
 void h2_inflow_told(struct h2_inflow *f)
 {
-	int64_t avail = (int64_t)f->avail_bytes + f->owed_bytes;
+	uint32_t told = f->owed_bytes > f->reserve_bytes ? f->owed_bytes - f->reserve_bytes : 0;
+	int64_t avail = (int64_t)f->avail_bytes + told;
 	ASSERT(avail <= H2_WINDOW_MAX_BYTES);
 	f->avail_bytes = (int32_t)avail;
-	f->owed_bytes = 0;
+	f->owed_bytes -= told;
+}
+
+bool h2_inflow_shrink(struct h2_inflow *f, uint32_t least)
+{
+	uint32_t window = f->target_bytes - f->reserve_bytes;
+	if (window <= least)
+		return false;
+	uint32_t by = window / 2 < window - least ? window / 2 : window - least;
+	f->reserve_bytes += by;
+	return true;
+}
+
+void h2_inflow_grow(struct h2_inflow *f)
+{
+	uint32_t by = (f->target_bytes - f->reserve_bytes) / 8 + 1;
+	f->reserve_bytes = by < f->reserve_bytes ? f->reserve_bytes - by : 0;
 }

@@ -5,7 +5,9 @@
  *
  *   target = avail (the peer may send) + owed (given back, not yet told) + what is held by us
  *
- * and tells the peer when at least half the target is owed. */
+ * and tells the peer when at least half the target is owed. Of what is owed, `reserve` may be kept
+ * back: the window is then so much smaller, and "half" is half of that. With nothing held more than
+ * half of the smaller window is always available, so keeping back stops nobody. */
 #ifndef WEIR_HTTP2_FLOW_H
 #define WEIR_HTTP2_FLOW_H
 #include <stdbool.h>
@@ -22,7 +24,8 @@ struct h2_inflow {
 	int32_t avail_bytes; /* may be negative between our smaller SETTINGS and what was in flight
 			      */
 	uint32_t owed_bytes; /* given back by the consumer, not yet in a WINDOW_UPDATE */
-	uint32_t target_bytes; /* the whole window */
+	uint32_t target_bytes;  /* the whole window */
+	uint32_t reserve_bytes; /* of it, what is kept back when it is owed; below target_bytes */
 };
 void h2_inflow_init(struct h2_inflow *f, uint32_t target_bytes);
 
@@ -42,8 +45,20 @@ bool h2_inflow_give(struct h2_inflow *f, uint32_t bytes) MUST_USE;
 /* What a WINDOW_UPDATE should say now; 0: not worth one. */
 static inline uint32_t h2_inflow_due(const struct h2_inflow *f)
 {
-	return f->owed_bytes && f->owed_bytes >= f->target_bytes / 2 ? f->owed_bytes : 0;
+	uint32_t reserve = f->reserve_bytes, least = reserve + (f->target_bytes - reserve) / 2;
+	return f->owed_bytes > reserve && f->owed_bytes >= least ? f->owed_bytes - reserve : 0;
 }
+
+/* Received and not given back yet. */
+static inline uint32_t h2_inflow_held(const struct h2_inflow *f)
+{
+	return (uint32_t)((int64_t)f->target_bytes - f->avail_bytes - f->owed_bytes);
+}
+
+/* Halves the window, but not below `least`; false: it is that small. */
+bool h2_inflow_shrink(struct h2_inflow *f, uint32_t least);
+/* An eighth more, up to the whole. */
+void h2_inflow_grow(struct h2_inflow *f);
 
 /* The WINDOW_UPDATE is in the output. */
 void h2_inflow_told(struct h2_inflow *f);

@@ -1,4 +1,5 @@
 #include "http2/flow.h"
+#include "base/rand.h"
 #include "tap.h"
 
 TEST(a_send_window_stops_at_the_largest_value)
@@ -64,6 +65,74 @@ TEST(the_largest_receive_window_does_not_overflow)
 	CHECK(h2_inflow_give(&f, H2_WINDOW_MAX_BYTES));
 	h2_inflow_told(&f);
 	CHECK_EQ(f.avail_bytes, H2_WINDOW_MAX_BYTES);
+}
+
+TEST(a_window_that_shrinks_keeps_credit_back_and_tells_it_when_it_grows)
+{
+	struct h2_inflow f;
+	h2_inflow_init(&f, 256);
+	CHECK(h2_inflow_take(&f, 256));
+	CHECK(h2_inflow_shrink(&f, 32));
+	CHECK_EQ(f.reserve_bytes, 128);
+	CHECK(h2_inflow_give(&f, 191));
+	CHECK_EQ(h2_inflow_due(&f), 0);
+	CHECK(h2_inflow_give(&f, 1)); /* half of the smaller window, behind what is kept back */
+	CHECK_EQ(h2_inflow_due(&f), 64);
+	h2_inflow_told(&f);
+	CHECK_EQ(f.avail_bytes, 64);
+	CHECK_EQ(f.owed_bytes, 128);
+	CHECK_EQ(h2_inflow_held(&f), 64);
+	CHECK(h2_inflow_give(&f, 64));
+	h2_inflow_grow(&f);
+	CHECK_EQ(f.reserve_bytes, 128 - 17);
+	for (int i = 0; i < 30; i++)
+		h2_inflow_grow(&f);
+	CHECK_EQ(f.reserve_bytes, 0);
+	CHECK_EQ(h2_inflow_due(&f), 192);
+	h2_inflow_told(&f);
+	CHECK_EQ(f.avail_bytes, 256);
+}
+
+TEST(a_window_shrinks_to_its_least_and_no_further)
+{
+	struct h2_inflow f;
+	h2_inflow_init(&f, 1000);
+	for (int i = 0; i < 20; i++)
+		CHECK_EQ(h2_inflow_shrink(&f, 300), i < 2);
+	CHECK_EQ(f.target_bytes - f.reserve_bytes, 300);
+	h2_inflow_init(&f, 200);
+	CHECK(!h2_inflow_shrink(&f, 300));
+	CHECK_EQ(f.reserve_bytes, 0);
+}
+
+/* Whatever came before: a peer whose bytes were all worked off may send more. */
+TEST(with_nothing_held_more_than_half_of_the_smaller_window_is_always_open)
+{
+	struct rand r;
+	rand_seed(&r, 6);
+	for (int round = 0; round < 2000; round++) {
+		struct h2_inflow f;
+		uint32_t least = 2 + (uint32_t)rand_below(&r, 40);
+		h2_inflow_init(&f, least + (uint32_t)rand_below(&r, 300));
+		for (int step = 0; step < 60; step++) {
+			uint32_t avail = (uint32_t)f.avail_bytes, held = h2_inflow_held(&f);
+			CHECK(h2_inflow_take(&f, (uint32_t)rand_below(&r, avail + 1)));
+			held = h2_inflow_held(&f);
+			CHECK(h2_inflow_give(
+				&f, rand_below(&r, 3) ? (uint32_t)rand_below(&r, held + 1) : held));
+			if (rand_below(&r, 2))
+				(void)!h2_inflow_shrink(&f, least);
+			else
+				h2_inflow_grow(&f);
+			if (h2_inflow_due(&f))
+				h2_inflow_told(&f);
+			held = h2_inflow_held(&f);
+			CHECK_EQ(f.target_bytes, (uint32_t)f.avail_bytes + f.owed_bytes + held);
+			uint32_t window = f.target_bytes - f.reserve_bytes;
+			CHECK(window >= least && window <= f.target_bytes);
+			CHECK(held || (uint32_t)f.avail_bytes >= (window + 1) / 2);
+		}
+	}
 }
 
 TAP_MAIN()

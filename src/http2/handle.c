@@ -188,6 +188,19 @@ uint32_t h2_stream_push_now(struct h2_stream *s, struct event *ev)
 /* --- credit, reset, release ---------------------------------------------------------------------
  */
 
+/* A crowded connection's streams get by with smaller windows; they grow again when it is not. */
+static void fit_window(struct h2_stream *s)
+{
+	struct h2_conn *c = s->conn;
+	if (UNLIKELY(c->crowded)) {
+		if (h2_inflow_shrink(&s->inflow, c->options.crowded_window_bytes))
+			c->books->windows_shrunk++;
+	} else if (UNLIKELY(s->inflow.reserve_bytes) && h2_inflow_held(&s->inflow) == 0 &&
+		   h2_inflow_due(&s->inflow)) {
+		h2_inflow_grow(&s->inflow);
+	}
+}
+
 void h2_stream_credit(struct h2_stream *s, uint32_t bytes)
 {
 	struct h2_conn *c = s->conn;
@@ -197,6 +210,7 @@ void h2_stream_credit(struct h2_stream *s, uint32_t bytes)
 		h2_conn_bug(c);
 		return;
 	}
+	fit_window(s);
 	uint32_t due = h2_inflow_due(&s->inflow);
 	if (!due || s->state == H2_STATE_HALF_REMOTE)
 		return;

@@ -95,6 +95,7 @@ static void settings_acked(struct h2_conn *c)
 	for (struct h2_stream *s; (s = h2_stream_next_open(c, &it));) {
 		s->inflow.avail_bytes -= H2_WINDOW_DEFAULT - (int32_t)window;
 		s->inflow.target_bytes = window;
+		s->inflow.reserve_bytes = 0;
 		/* What was owed may have been little of 65,535 and be all of the smaller window:
 		 * the peer may be waiting for it. */
 		h2_stream_credit(s, 0);

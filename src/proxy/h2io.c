@@ -282,6 +282,26 @@ static bool wants_input(struct h2io *io)
 	return io->h2 || io->finishing || !io->ops->raw_wants || io->ops->raw_wants(io);
 }
 
+void h2io_note_crowd(struct h2io *io, uint32_t bytes)
+{
+	struct worker *w = io->worker;
+	if (LIKELY(bytes < WORKER_CROWD_CONN_BYTES || w->read_before < WORKER_CROWD_TURN_BYTES) ||
+		io->crowded || io->dead || !io->h2 || w->crowded_count == WORKER_CROWDED)
+		return;
+	io->crowded = true;
+	w->crowded[w->crowded_count++] = io;
+	h2_conn_set_crowded(io->h2, true);
+}
+
+void h2io_crowds_over(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->crowded_count; i++) {
+		w->crowded[i]->crowded = false;
+		h2_conn_set_crowded(w->crowded[i]->h2, false);
+	}
+	w->crowded_count = 0;
+}
+
 static void read_share(struct h2io *io)
 {
 	struct worker *w = io->worker;
@@ -290,6 +310,7 @@ static void read_share(struct h2io *io)
 	while (more && w->read_left > 0 && before - w->read_left < WORKER_CONN_READ_BYTES &&
 		wants_input(io)) {
 		more = read_once(io);
+		h2io_note_crowd(io, before - w->read_left);
 		flush_list(&w->full);
 		more = more && !io->dead && io->readable;
 	}

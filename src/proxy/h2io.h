@@ -101,6 +101,7 @@ struct h2io {
 	bool readable, writable, hangup;        /* as epoll reported */
 	bool counted;                           /* in CONNECTIONS_OPEN */
 	bool finishing;                         /* close once the output is written */
+	bool crowded;                           /* in worker->crowded */
 	bool lingering; /* FIN sent; input is discarded until the peer's FIN */
 	bool dead;      /* lost() was called */
 };
@@ -129,5 +130,8 @@ void h2io_drain_answered(struct h2io *io);
 /* The worker's turn. */
 void h2io_read_again(struct worker *w); /* connections that had more than their share */
 void h2io_flush_all(struct worker *w);
+/* `bytes` came in this turn: do its streams get smaller windows (worker.h)? */
+void h2io_note_crowd(struct h2io *io, uint32_t bytes);
+void h2io_crowds_over(struct worker *w); /* the end of the turn, before h2io_reap */
 void h2io_reap(struct worker *w);
 #endif

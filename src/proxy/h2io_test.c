@@ -197,4 +197,29 @@ TEST(a_connection_with_much_new_data_is_written_before_more_is_read)
 	end();
 }
 
+TEST(a_connection_is_crowded_only_in_a_turn_that_brings_much_behind_one_that_did)
+{
+	begin();
+	static const struct {
+		uint32_t before, bytes;
+		bool crowded;
+	} rows[] = {
+		{0, WORKER_CONN_READ_BYTES, false},
+		{WORKER_CROWD_TURN_BYTES - 1, WORKER_CONN_READ_BYTES, false},
+		{WORKER_CROWD_TURN_BYTES, WORKER_CROWD_CONN_BYTES - 1, false},
+		{WORKER_CROWD_TURN_BYTES, WORKER_CROWD_CONN_BYTES, true},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		w.read_before = rows[i].before;
+		h2io_note_crowd(&io, rows[i].bytes);
+		h2io_note_crowd(&io, rows[i].bytes);
+		CHECK_EQ(io.crowded, rows[i].crowded);
+		CHECK_EQ(w.crowded_count, rows[i].crowded);
+		h2io_crowds_over(&w);
+		CHECK(!io.crowded);
+		CHECK_EQ(w.crowded_count, 0);
+	}
+	end();
+}
+
 TAP_MAIN()

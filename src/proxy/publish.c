@@ -34,6 +34,7 @@ static void publish_side(
 	struct series *s = metrics_series(w->env.metrics, GROUP_H2_SIDE, labels);
 	series_add(s, M_H2_FRAMES_IN, now->frames_in - shown->frames_in);
 	series_add(s, M_H2_FRAMES_OUT, now->frames_out - shown->frames_out);
+	series_add(s, M_H2_WINDOWS_SHRUNK, now->windows_shrunk - shown->windows_shrunk);
 	series_add(s, M_H2_MERGED, now->merged_frames - shown->merged_frames);
 	series_set(s, M_H2_STREAMS, now->streams);
 	series_set(s, M_H2_HELD_BYTES, now->held_bytes);

@@ -82,6 +82,7 @@ struct worker *worker_create(const struct worker_setup *setup, uint32_t index, b
 		return NULL;
 	w->index = index;
 	w->is_control = is_control;
+	w->read_left = WORKER_TURN_READ_BYTES;
 	w->shared = setup->shared;
 	w->cell = &setup->shared->cells[index];
 	w->workers = setup->workers;
@@ -216,12 +217,14 @@ static void turn(struct worker *w)
 	loop_wait(&w->loop, w->env.credit_stopped ? 10 : HEARTBEAT_MS);
 	w->env.now_ns = w->loop.now_ns;
 	w->env.wall_ns = w->loop.wall_ns;
+	w->read_before = WORKER_TURN_READ_BYTES - w->read_left;
 	w->read_left = WORKER_TURN_READ_BYTES;
 	h2io_read_again(w);
 	loop_run(&w->loop);
 	h2io_flush_all(w);
 	budget_check(w);
 	h2io_flush_all(w);
+	h2io_crowds_over(w);
 	call_reap(&w->env);
 	sink_flush(&w->env.outputs);
 	if (w->generations.next != w->generations.prev)

@@ -28,8 +28,14 @@
 
 #define WORKER_CONN_READ_BYTES (1u << 20) /* a connection's share of a turn */
 #define WORKER_TURN_READ_BYTES (4u << 20) /* all connections' */
+/* A connection is crowded in a turn in which it brings so much, behind one that read so much in
+ * all: the worker is behind, and what waits in line waits because of what stands before it. */
+#define WORKER_CROWD_CONN_BYTES (128u << 10)
+#define WORKER_CROWD_TURN_BYTES (1u << 20)
+#define WORKER_CROWDED          (WORKER_TURN_READ_BYTES / WORKER_CROWD_CONN_BYTES + 1)
 
 struct listener;
+struct h2io;
 
 /* One configuration as this worker sees it: call_generation and the clusters' pools, by index. */
 struct generation {
@@ -54,14 +60,18 @@ struct worker {
 	struct slab_pool *slabs;
 	struct slab *in; /* reads go here first */
 	uint32_t in_used;
-	uint32_t read_left;                             /* bytes that this turn may still read */
+	uint32_t read_left;                   /* bytes that this turn may still read */
+	uint32_t read_before;                 /* bytes that the turn before this one read */
+	struct h2io *crowded[WORKER_CROWDED]; /* of this turn */
+	uint32_t crowded_count;
 	struct h2_books down, up, down_shown, up_shown; /* *_shown: as last published */
 	uint64_t waiting_bytes; /* request bytes held by calls that wait or could be replayed */
 	struct free_list held, held_bytes; /* blocks for them */
 	uint64_t cooled_ns;                /* when memory that nobody needed was last given up */
 
-	struct list dirty, full, again, ios, dead; /* of struct h2io; full: dirty, with much to write */
-	struct list listeners;               /* of struct worker_listener */
+	struct list dirty, full, again, ios,
+		dead;          /* of struct h2io; full: dirty, with much to write */
+	struct list listeners; /* of struct worker_listener */
 	struct list generations;
 	struct generation *current; /* NULL until the first configuration is installed */
 	struct list pools;          /* of struct pool */
