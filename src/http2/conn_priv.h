@@ -54,7 +54,7 @@ struct h2_conn {
 
 	struct h2_stream
 		*solo; /* one open stream is kept out of the table: calls in series cost no heap */
-	struct idmap table; /* the other open streams by id */
+	struct idmap table;      /* the other open streams by id */
 	struct list closed_held; /* streams whose owner has not released them yet */
 	uint32_t open_streams;
 	uint32_t next_id;           /* client: the next to open */
