@@ -273,7 +273,7 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	case H2_EV_BLOCKED:
 		if (u)
 			upstream_on_event(u, ev);
-		else
+		else if (ev->kind == H2_EV_MESSAGE) /* others carry nothing */
 			event_drop(&ev->ev);
 		break;
 	case H2_EV_SETTINGS:
