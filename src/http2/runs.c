@@ -105,6 +105,8 @@ static inline struct h2_run *run_of_frame(
 void h2_runs_gather(struct h2_conn *c)
 {
 	struct slice *in = &c->rx.in;
+	if (in->len <= H2_HEADER_BYTES)
+		return; /* a null slice has no place to count from */
 	const uint8_t *p = in->at, *end = p + in->len;
 	int32_t window = c->inflow.avail_bytes - c->inflow_low_bytes, left = window;
 	uint32_t frames = 0, len;
@@ -155,6 +157,7 @@ void h2_runs_forget(struct h2_stream *s)
 	slice_drop(&r->data);
 	r->stream = NULL;
 	r->to = NULL;
+	r->room = 0;
 	s->run = 0;
 }
 

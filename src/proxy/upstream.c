@@ -70,7 +70,7 @@ static int reserve_held(struct worker *w, struct held *h, uint32_t more)
 	}
 	if (!bytes)
 		return ERR_NOMEM;
-	if (h->len)
+	if (h->bytes)
 		memcpy(bytes, h->bytes, h->len);
 	give_bytes(w, h);
 	h->bytes = bytes;
