@@ -6,14 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
+
 static bool alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
 static bool all_of(const char *text, size_t len, const char *besides)
@@ -88,7 +85,7 @@ static void item_host(struct reader *r, const struct where *w, const struct node
 	}
 	*host = read_string(r, n->text, n->len);
 	for (char *c = *host; c && *c; c++)
-		*c = lower(*c);
+		*c = ascii_lower(*c);
 }
 
 void decode_hosts(struct reader *r, const struct where *w, const struct node *n,
@@ -195,7 +192,7 @@ static char *field_name(struct reader *r, const struct where *w, const struct no
 	bool ok = n->len > 0 && all_of(n->text, n->len, "!#$%&'*+-.^_`|~");
 	char *name = checked(r, w, n, k, ok && !why, why, NULL);
 	for (char *c = name; c && *c; c++)
-		*c = lower(*c);
+		*c = ascii_lower(*c);
 	return name;
 }
 

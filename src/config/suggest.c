@@ -2,12 +2,9 @@
 
 #include <string.h>
 
-enum { WORD_MAX = 63, DISTANCE_MAX = 3 };
+#include "base/ascii.h"
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
+enum { WORD_MAX = 63, DISTANCE_MAX = 3 };
 
 static unsigned min2(unsigned a, unsigned b)
 {
@@ -29,10 +26,11 @@ unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t b_len,
 			 *above2 = rows[(i + 1) % 3];
 		unsigned least = row[0] = (unsigned)i;
 		for (size_t j = 1; j <= b_len; j++) {
-			char x = lower(a[i - 1]), y = lower(b[j - 1]);
+			char x = ascii_lower(a[i - 1]), y = ascii_lower(b[j - 1]);
 			unsigned d = min2(above[j], row[j - 1]) + 1;
 			d = min2(d, above[j - 1] + (x != y));
-			if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y)
+			if (i > 1 && j > 1 && x == ascii_lower(b[j - 2]) &&
+				ascii_lower(a[i - 2]) == y)
 				d = min2(d, above2[j - 2] + 1);
 			row[j] = d;
 			least = min2(least, d);

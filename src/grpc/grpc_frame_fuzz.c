@@ -21,6 +21,13 @@ static void add(struct tally *t, uint32_t size)
 	t->hash = (t->hash ^ size) * 0x9e3779b97f4a7c15u;
 }
 
+/* Seed 0: all that is left. */
+static size_t next_piece(struct rand *r, uint64_t seed, size_t left)
+{
+	size_t n = seed ? 1 + rand_below(r, 1 + (seed & 15)) : left;
+	return n < left ? n : left;
+}
+
 static void walk(
 	enum grpc_wire wire, const uint8_t *data, size_t len, uint64_t seed, struct tally *t)
 {
@@ -31,9 +38,7 @@ static void walk(
 	rand_seed(&r, seed);
 	grpc_walker_init(&w, wire);
 	for (size_t at = 0, n; at < len; at += n) {
-		n = seed ? 1 + rand_below(&r, 1 + (seed & 15)) : len;
-		if (n > len - at)
-			n = len - at;
+		n = next_piece(&r, seed, len - at);
 		const uint8_t *p = data + at;
 		while (grpc_walk(&w, &p, data + at + n, &size)) {
 			uint32_t more = seed ? 0 : grpc_walk_alike(&w, &p, data + at + n, size);
@@ -61,9 +66,7 @@ static int last_status(enum grpc_wire wire, const uint8_t *data, size_t len, uin
 	rand_seed(&r, seed);
 	grpc_last_init(&l, wire);
 	for (size_t at = 0, n; at < len; at += n) {
-		n = seed ? 1 + rand_below(&r, 1 + (seed & 15)) : len;
-		if (n > len - at)
-			n = len - at;
+		n = next_piece(&r, seed, len - at);
 		grpc_last_take(&l, data + at, n);
 	}
 	return grpc_last_status(&l);

@@ -1,5 +1,6 @@
 #include "grpc/last.h"
 #include <strings.h>
+#include "base/ascii.h"
 #include "grpc/status.h"
 
 #define COMPRESSED 0x01 /* in the first byte of an envelope, on every wire */
@@ -12,18 +13,13 @@ static const char name[] = "grpc-status:";
 #define NAME_LEN   (sizeof(name) - 1)
 #define OTHER_LINE UINT8_MAX
 
-static char lower(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : (char)c;
-}
-
 static void fields_byte(struct grpc_last_fields *f, uint8_t c)
 {
 	if (c == '\n') {
 		f->value_is_whole |= f->matched == NAME_LEN;
 		f->matched = 0;
 	} else if (f->matched < NAME_LEN) {
-		f->matched = lower(c) == name[f->matched] ? f->matched + 1 : OTHER_LINE;
+		f->matched = ascii_lower((char)c) == name[f->matched] ? f->matched + 1 : OTHER_LINE;
 	} else if (f->matched == NAME_LEN && !f->value_is_whole && c != ' ' && c != '\t' &&
 		   c != '\r' && f->len < sizeof(f->value)) {
 		f->value[f->len++] = (char)c;

@@ -1,5 +1,6 @@
 /* head.c - heads: from lines to fields in the shape of HTTP/2 (RFC 9112 sections 2.3 to 6). */
 #include <string.h>
+#include "base/ascii.h"
 #include "http1/conn_priv.h"
 
 enum {
@@ -143,7 +144,7 @@ enum http1_fault http1_parse_field(struct http1_conn *c, const uint8_t *line, ui
 	if (name_len > sizeof name || !http1_is_token(line, name_len))
 		return HTTP1_FAULT_FIELD_NAME;
 	for (size_t i = 0; i < name_len; i++)
-		name[i] = line[i] >= 'A' && line[i] <= 'Z' ? line[i] | 0x20 : line[i];
+		name[i] = (uint8_t)ascii_lower((char)line[i]);
 	const uint8_t *value = colon + 1, *end = line + len;
 	while (value < end && (*value == ' ' || *value == '\t'))
 		value++;

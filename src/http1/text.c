@@ -1,5 +1,6 @@
 /* text.c - the characters and words of HTTP/1. */
 #include <string.h>
+#include "base/ascii.h"
 #include "http1/conn_priv.h"
 
 const char *http1_fault_text(enum http1_fault f)
@@ -35,8 +36,7 @@ const char *http1_fault_name(enum http1_fault f)
 	static _Thread_local char names[HTTP1_FAULT_COUNT][24];
 	ASSERT(f < HTTP1_FAULT_COUNT);
 	for (unsigned i = 0; !names[f][0] || (i && ids[f][i] && i < sizeof names[f] - 1); i++)
-		names[f][i] =
-			ids[f][i] >= 'A' && ids[f][i] <= 'Z' ? (char)(ids[f][i] | 0x20) : ids[f][i];
+		names[f][i] = ascii_lower(ids[f][i]);
 	return names[f];
 }
 
@@ -151,14 +151,12 @@ bool http1_is_authority(const uint8_t *s, size_t len)
 
 bool http1_text_is(const void *s, size_t len, const char *word)
 {
-	const uint8_t *bytes = s;
+	const char *bytes = s;
 	if (len != strlen(word))
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		uint8_t b = bytes[i] >= 'A' && bytes[i] <= 'Z' ? bytes[i] | 0x20 : bytes[i];
-		if (b != (uint8_t)word[i])
+	for (size_t i = 0; i < len; i++)
+		if (ascii_lower(bytes[i]) != word[i])
 			return false;
-	}
 	return true;
 }
 
