@@ -3,7 +3,7 @@
  * What it does: parses YAML (libyaml) with positions, checks every key, value and reference, and
  * makes a `struct config` that never changes again. Reports every error, not only the first, each
  * as file:line:column, what was expected, and a suggestion for a misspelt name. What it does not:
- * open sockets, resolve names, keep live state (registries do, keyed by identity).
+ * listen or connect, resolve names, keep live state (registries do, keyed by identity).
  *
  * Owner: atomic refcount; workers and calls hold it. Threads: any may read and unref.
  * Defaults and ranges: docs/reference.md, checked against config.def by a test.
@@ -26,9 +26,12 @@ struct config_address {
 	socklen_t sa_len;
 };
 
+#define CONFIG_CONGESTION_MAX 16 /* a congestion control's name, with its NUL */
+
 struct config_listener {
 	char *name;
 	struct config_address address;
+	char *congestion_control; /* NULL = the system's */
 };
 
 enum config_match_kind { MATCH_EXACT, MATCH_PREFIX, MATCH_PRESENT };
@@ -86,6 +89,7 @@ struct config_cluster {
 	uint32_t endpoint_count;
 	enum config_balance balance; /* default round_robin */
 	uint64_t connect_timeout_ns; /* default 5s */
+	char *congestion_control;    /* NULL = the system's */
 };
 
 struct config_limits {

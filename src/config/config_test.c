@@ -41,6 +41,7 @@ static const char FULL[] =
 	"    endpoints: [\"127.0.0.1:9000\", \"[::1]:9000\"]\n"
 	"    balance: least_streams\n"
 	"    connect_timeout: 1m30s\n"
+	"    congestion_control: reno\n"
 	"  - {name: chat-v2, endpoints: []}\n"
 	"limits:\n"
 	"  memory: 1GiB\n"
@@ -203,6 +204,7 @@ TEST(listeners_and_clusters_keep_addresses_as_written_and_as_the_kernel_wants_th
 	CHECK_STR(c->clusters[0].name, "chat");
 	CHECK_EQ(c->clusters[0].balance, BALANCE_LEAST_STREAMS);
 	CHECK_EQ(c->clusters[0].connect_timeout_ns, 90 * NS_PER_SEC);
+	CHECK_STR(c->clusters[0].congestion_control, "reno");
 	CHECK_EQ(c->clusters[0].endpoint_count, 2);
 	const struct config_address *six = &c->clusters[0].endpoints[1];
 	CHECK_STR(six->text, "[::1]:9000");

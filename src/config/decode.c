@@ -1,5 +1,5 @@
-/* decode.c - the types that are not about matching: numbers, names, addresses, and the mappings
- * that hold them. Match types are in decode_match.c. */
+/* decode.c - the types that are not about matching: numbers, names, addresses, sockets, and the
+ * mappings that hold them. Match types are in decode_match.c. */
 #include "config/read.h"
 
 #include <netinet/in.h>
@@ -220,6 +220,18 @@ void decode_balance(struct reader *r, const struct where *w, const struct node *
 		suggestion_offer(&s, "least_streams");
 		read_unexpected(r, w, n, k, NULL, s.best);
 	}
+}
+
+void decode_congestion_control(struct reader *r, const struct where *w, const struct node *n,
+	const struct key *k, void *into)
+{
+	struct value_fault fault = {.why = ""};
+	if (n->kind != NODE_SCALAR || !value_congestion_control(n->text, n->len, &fault)) {
+		read_unexpected(r, w, n, k, fault.why, NULL);
+		return;
+	}
+	char *name = read_string(r, n->text, n->len);
+	memcpy((char *)into + k->offset, &name, sizeof(name));
 }
 
 static void item_cluster(struct reader *r, const struct where *w, const struct node *n,

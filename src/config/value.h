@@ -1,5 +1,5 @@
-/* value.h - what scalars mean: numbers, sizes, durations, addresses; and how a limit reads in a
- * message.
+/* value.h - what scalars mean: numbers, sizes, durations, addresses, names that the kernel knows;
+ * and how a limit reads in a message.
  *
  * Sizes: digits and an optional unit, B KiB MiB GiB TiB (powers of 1024) or KB MB GB TB (powers of
  * 1000). Durations: digits and unit, one or more times, units from large to small: 1h30m, 1m30s,
@@ -26,6 +26,8 @@ bool value_duration(const char *text, size_t len, uint64_t *ns, struct value_fau
 /* IP:PORT with a literal IPv4 address or an IPv6 one in brackets; port 0..65535. */
 bool value_address(const char *text, size_t len, struct sockaddr_storage *sa, socklen_t *sa_len,
 	struct value_fault *fault) MUST_USE;
+/* A congestion control that this process may give to its sockets: one is asked. */
+bool value_congestion_control(const char *text, size_t len, struct value_fault *fault) MUST_USE;
 
 #define VALUE_TEXT_MAX 48
 /* "512MiB", "1000B"; "1m30s", "100ms". */

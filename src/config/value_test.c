@@ -1,5 +1,8 @@
 #include "config/value.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tap.h"
 
 static const uint64_t BAD = UINT64_MAX;
@@ -141,6 +144,79 @@ TEST(addresses_are_literal)
 			tap_failures++;
 			printf("# accepted %s\n", bad[i]);
 		}
+}
+
+static bool congestion(const char *text, struct value_fault *f)
+{
+	return value_congestion_control(text, strlen(text), f);
+}
+
+TEST(a_congestion_control_is_one_that_the_kernel_has)
+{
+	struct value_fault f;
+	CHECK(congestion("reno", &f)); /* every kernel's */
+	CHECK(!congestion("no-such-control", &f));
+	CHECK(strstr(f.why, "tcp_available_congestion_control"));
+	/* The kernel would look at the first 15 bytes alone. */
+	static const char *const bad[] = {"", "reno ", "re no", "../reno", "reno0123456789ab",
+		"no-such-control-of-that-length"};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(!congestion(bad[i], &f) && !*f.why);
+}
+
+/* The first word of `all` that is not in `some`; false: there is none. */
+static bool word_of_none(char *all, const char *some, char out[16])
+{
+	char padded[512];
+	snprintf(padded, sizeof(padded), " %s ", some);
+	for (char *w = strtok(all, " \n"); w; w = strtok(NULL, " \n")) {
+		char word[24];
+		snprintf(word, sizeof(word), " %.15s ", w);
+		snprintf(out, 16, "%.15s", w);
+		if (!strstr(padded, word))
+			return true;
+	}
+	return false;
+}
+
+static void sysctl_line(const char *name, char out[256])
+{
+	char path[128];
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
+	FILE *f = fopen(path, "r");
+	if (!f || !fgets(out, 256, f))
+		*out = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (f)
+		fclose(f);
+}
+
+/* In a child without the rights of root. */
+static int asks_as_nobody(const char *name)
+{
+	struct value_fault f;
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+		return 2;
+	return !congestion(name, &f) && strstr(f.why, "tcp_allowed_congestion_control") ? 0 : 1;
+}
+
+TEST(a_congestion_control_that_is_not_allowed_is_refused_as_such)
+{
+	char all[256], allowed[256], name[16];
+	sysctl_line("tcp_available_congestion_control", all);
+	sysctl_line("tcp_allowed_congestion_control", allowed);
+	if (!word_of_none(all, allowed, name)) {
+		printf("# this kernel allows all that it has\n");
+		return;
+	}
+	int status = -1;
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(asks_as_nobody(name));
+	REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK(WIFEXITED(status));
+	CHECK_EQ(WEXITSTATUS(status), 0);
 }
 
 TAP_MAIN()

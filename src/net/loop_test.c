@@ -164,11 +164,11 @@ TEST(bytes_are_sent_and_received_and_a_gone_peer_is_no_signal)
 TEST(sockets_connect_accept_and_say_their_addresses)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), 8);
+	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), NULL, 8);
 	REQUIRE(l >= 0);
 	socklen_t len = sizeof(sa);
 	REQUIRE(getsockname(l, (struct sockaddr *)&sa, &len) == 0);
-	int c = sock_connect((struct sockaddr *)&sa, sizeof(sa));
+	int c = sock_connect((struct sockaddr *)&sa, sizeof(sa), NULL);
 	REQUIRE(c >= 0);
 	char peer[SOCK_TEXT_MAX], local[SOCK_TEXT_MAX];
 	int s;
@@ -184,6 +184,48 @@ TEST(sockets_connect_accept_and_say_their_addresses)
 	CHECK_EQ(low, SOCK_NOTSENT_LOWAT_BYTES);
 	CHECK_EQ(sock_error(c), 0);
 	close(s), close(c), close(l);
+}
+
+static bool has_congestion(int fd, const char *want)
+{
+	char name[64] = "";
+	socklen_t len = sizeof(name) - 1;
+	return getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0 && !strcmp(name, want);
+}
+
+/* An accepted connection; the client's end goes to *client. */
+static int connect_and_accept(int l, const char *congestion, int *client)
+{
+	struct sockaddr_in sa;
+	socklen_t len = sizeof(sa);
+	int s = getsockname(l, (struct sockaddr *)&sa, &len);
+	*client = sock_connect((struct sockaddr *)&sa, len, congestion);
+	while (s == 0 && *client >= 0 && (s = sock_accept(l, NULL, 0)) < 0)
+		s = 0;
+	return s;
+}
+
+TEST(sockets_have_the_congestion_control_that_they_were_given_and_else_the_systems)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	char system[64] = "";
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_congestion_control", "r");
+	REQUIRE(f && fscanf(f, "%63s", system) == 1);
+	fclose(f);
+	/* Every kernel has reno. */
+	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), "reno", 8), client, other;
+	REQUIRE(l >= 0);
+	int s = connect_and_accept(l, NULL, &client);
+	CHECK(has_congestion(s, "reno"));
+	CHECK(has_congestion(client, system));
+	sock_set_congestion(l, NULL);
+	int t = connect_and_accept(l, "reno", &other);
+	CHECK(has_congestion(t, system));
+	CHECK(has_congestion(other, "reno"));
+	CHECK(has_congestion(s, "reno")); /* what was accepted stays as it is */
+	sock_set_congestion(l, "no-such-control");
+	CHECK(has_congestion(l, system));
+	close(s), close(t), close(client), close(other), close(l);
 }
 
 TEST(every_ipv4_address_is_written_as_the_c_library_would)
@@ -217,10 +259,10 @@ TEST(an_ipv6_address_is_written_in_brackets)
 TEST(a_port_in_use_is_an_error_with_its_errno)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), 8);
+	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), NULL, 8);
 	socklen_t len = sizeof(sa);
 	REQUIRE(l >= 0 && getsockname(l, (struct sockaddr *)&sa, &len) == 0);
-	CHECK_EQ(sock_listen((struct sockaddr *)&sa, sizeof(sa), 8), ERR_SYS);
+	CHECK_EQ(sock_listen((struct sockaddr *)&sa, sizeof(sa), NULL, 8), ERR_SYS);
 	close(l);
 }
 

@@ -19,6 +19,20 @@ static void set_stream_options(int fd)
 	set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, SOCK_NOTSENT_LOWAT_BYTES);
 }
 
+void sock_set_congestion(int fd, const char *name)
+{
+	char system[64] = ""; /* a new socket's */
+	socklen_t len = sizeof(system) - 1;
+	int fresh = name ? -1 : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fresh >= 0) {
+		if (getsockopt(fresh, IPPROTO_TCP, TCP_CONGESTION, system, &len) == 0)
+			name = system;
+		close(fresh);
+	}
+	if (name) /* as in set_int */
+		(void)!setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+}
+
 static int close_keeping_errno(int fd)
 {
 	int saved = errno;
@@ -27,7 +41,7 @@ static int close_keeping_errno(int fd)
 	return ERR_SYS;
 }
 
-int sock_listen(const struct sockaddr *sa, socklen_t sa_len, int backlog)
+int sock_listen(const struct sockaddr *sa, socklen_t sa_len, const char *congestion, int backlog)
 {
 	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -36,6 +50,8 @@ int sock_listen(const struct sockaddr *sa, socklen_t sa_len, int backlog)
 	if (sa->sa_family == AF_INET6)
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 	set_stream_options(fd); /* those that are accepted have them from here (Linux) */
+	if (congestion)
+		sock_set_congestion(fd, congestion);
 	if (bind(fd, sa, sa_len) != 0 || listen(fd, backlog) != 0)
 		return close_keeping_errno(fd);
 	return fd;
@@ -53,12 +69,14 @@ int sock_accept(int listen_fd, char *peer, size_t peer_cap)
 	return fd;
 }
 
-int sock_connect(const struct sockaddr *sa, socklen_t sa_len)
+int sock_connect(const struct sockaddr *sa, socklen_t sa_len, const char *congestion)
 {
 	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return ERR_SYS;
 	set_stream_options(fd);
+	if (congestion)
+		sock_set_congestion(fd, congestion);
 	if (connect(fd, sa, sa_len) != 0 && errno != EINPROGRESS)
 		return close_keeping_errno(fd);
 	return fd;

@@ -13,12 +13,16 @@
 #define SOCK_NOTSENT_LOWAT_BYTES 131072
 #define SOCK_TEXT_MAX            64
 
-int sock_listen(const struct sockaddr *sa, socklen_t sa_len, int backlog) MUST_USE;
+/* `congestion`: TCP's congestion control by the kernel's name; NULL: the system's. */
+int sock_listen(
+	const struct sockaddr *sa, socklen_t sa_len, const char *congestion, int backlog) MUST_USE;
 /* An accepted socket has the listening one's options; the peer's address in text goes to `peer`
  * when it is not NULL. */
 int sock_accept(int listen_fd, char *peer, size_t peer_cap) MUST_USE;
 /* Begins to connect: completion shows as writability, then sock_error. */
-int sock_connect(const struct sockaddr *sa, socklen_t sa_len) MUST_USE;
+int sock_connect(const struct sockaddr *sa, socklen_t sa_len, const char *congestion) MUST_USE;
+/* Of a socket that has one already; for a listening socket, what it accepts from now on. */
+void sock_set_congestion(int fd, const char *name);
 int sock_error(int fd);                                           /* SO_ERROR: 0 or an errno */
 void sock_text(const struct sockaddr *sa, char *out, size_t cap); /* "127.0.0.1:80", "[::1]:80" */
 int sock_local_text(int fd, char *out, size_t cap) MUST_USE;

@@ -31,7 +31,7 @@ static struct listener *make_listener(const struct config_listener *lc, bool adm
 	l->config.address.text = mem_dup(lc->address.text, strlen(lc->address.text));
 	l->fd = fd >= 0 ? fd
 			: sock_listen((const struct sockaddr *)&lc->address.sa, lc->address.sa_len,
-				  LISTEN_BACKLOG);
+				  lc->congestion_control, LISTEN_BACKLOG);
 	if (l->fd < 0 || !l->config.name || !l->config.address.text) {
 		log_line(LOG_ERROR, "cannot listen", "listener", lc->name, "address",
 			lc->address.text, "cause", strerror(errno), NULL);
@@ -82,6 +82,13 @@ static void stop_absent(
 	}
 }
 
+/* Those that were kept may have another now. */
+static void set_congestion(struct listener **listeners, const struct config *config)
+{
+	for (uint32_t i = 0; i < config->listener_count; i++)
+		sock_set_congestion(listeners[i]->fd, config->listeners[i].congestion_control);
+}
+
 static void unref_listeners(struct listener **listeners, uint32_t n)
 {
 	for (uint32_t i = 0; listeners && i < n; i++)
@@ -89,8 +96,8 @@ static void unref_listeners(struct listener **listeners, uint32_t n)
 	mem_free(listeners);
 }
 
-/* All listeners of `config`, those that exist already kept. NULL: one could not be bound, said in
- * the log. */
+/* All listeners of `config` in its order, then the admin's; those that exist already kept. NULL:
+ * one could not be bound, said in the log. */
 static struct listener **make_listeners(
 	struct control *c, const struct config *config, uint32_t *count)
 {
@@ -218,6 +225,7 @@ static void reload(struct control *c)
 	config_unref(c->config);
 	c->config = config;
 	stop_absent(c->listeners, c->listener_count, listeners, n);
+	set_congestion(listeners, config);
 	unref_listeners(c->listeners, c->listener_count);
 	c->listeners = listeners;
 	c->listener_count = n;

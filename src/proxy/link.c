@@ -405,7 +405,9 @@ static struct link *open_link(struct pool_endpoint *e, const char **why)
 	if (!l)
 		return NULL;
 	series_add(e->pool->series, M_CONNECT_ATTEMPTS, 1);
-	int fd = sock_connect((struct sockaddr *)&e->sa, e->sa_len);
+	const char *congestion = e->pool->congestion_control;
+	int fd =
+		sock_connect((struct sockaddr *)&e->sa, e->sa_len, *congestion ? congestion : NULL);
 	if (fd < 0) {
 		char text[96];
 		snprintf(text, sizeof(text), "%s: %s", e->address, strerror(errno));

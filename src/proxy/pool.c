@@ -84,6 +84,8 @@ struct pool *pool_for(struct worker *w, const struct config_cluster *cluster)
 		return NULL;
 	p->balance = cluster->balance;
 	p->connect_timeout_ns = cluster->connect_timeout_ns;
+	snprintf(p->congestion_control, sizeof(p->congestion_control), "%s",
+		cluster->congestion_control ? cluster->congestion_control : "");
 	for (uint32_t i = 0; i < cluster->endpoint_count; i++) {
 		struct pool_endpoint *e = find_endpoint(p, cluster->endpoints[i].text);
 		if (e)

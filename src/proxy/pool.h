@@ -46,14 +46,15 @@ struct pool {
 	char *name; /* the cluster's */
 	enum config_balance balance;
 	uint64_t connect_timeout_ns;
-	struct list endpoints; /* of struct pool_endpoint */
+	char congestion_control[CONFIG_CONGESTION_MAX]; /* "" = the system's */
+	struct list endpoints;                          /* of struct pool_endpoint */
 	uint32_t endpoint_count, next_index;
 	uint32_t turn;         /* round_robin */
 	struct series *series; /* GROUP_CLUSTER */
 	struct list node;      /* in worker->pools */
 };
 
-/* Finds by name or makes, and brings balance, timeout and endpoints up to date. NULL: out of
+/* Finds by name or makes, and brings its settings and endpoints up to date. NULL: out of
  * memory. */
 struct pool *pool_for(struct worker *w, const struct config_cluster *cluster) MUST_USE;
 void pool_retire_absent(struct worker *w, const struct config *config);

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """lifecycle_test.py - starting, reloading and ending: what cannot start says why in one line, a reload is never
 noticed by a stream, and nobody is cut off without a word."""
+import contextlib
 import copy
+import ctypes
+import errno
 import os
 import signal
 import socket
@@ -176,6 +179,53 @@ def streams_live_through_reloads_under_load_and_keep_their_route(workers):
             eventually(lambda: not weir.metrics().sum("weir_config_generation_streams",
                                                       generation="1"), "its end")
             base.returns()
+
+
+def congestion_controls(weir):
+    """{(its port, the peer's): congestion control} of weir's connected sockets."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd, found = os.pidfd_open(weir.pid), {}
+    for fd in map(int, os.listdir(f"/proc/{weir.pid}/fd")):
+        copied = libc.syscall(438, pidfd, fd, 0)  # pidfd_getfd
+        if copied < 0 and ctypes.get_errno() == errno.EPERM:
+            skip("pidfd_getfd is not allowed here")
+        with contextlib.suppress(OSError), socket.socket(fileno=copied) as s:  # others are no sockets
+            name = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+            found[s.getsockname()[1], s.getpeername()[1]] = name.rstrip(b"\0").decode()
+    os.close(pidfd)
+    return found
+
+
+@cases(1, 2)
+def connections_have_their_listeners_and_clusters_congestion_control_and_new_ones_what_a_reload_says(workers):
+    with open("/proc/sys/net/ipv4/tcp_congestion_control") as f:
+        system = f.read().strip()
+    with Peer("py", "server") as one, Peer("py", "server") as two:
+        cfg = one_route(one.port, workers=workers, cluster={"congestion_control": "reno"})
+        cfg["listeners"][0]["congestion_control"] = "reno"
+        with Weir(cfg) as weir, Channel(weir.target()) as client:
+            def controls(server):
+                all_ = congestion_controls(weir)
+                return [{c for (mine, peer), c in all_.items() if port in (mine, peer)}
+                        for port in (weir.port(), server.port)]
+            old = client.chat()
+            old.turn()
+            check_eq(controls(one), [{"reno"}, {"reno"}], "at the start, downstream and upstream")
+            other = copy.deepcopy(cfg)
+            del other["listeners"][0]["congestion_control"], other["clusters"][0]["congestion_control"]
+            other["clusters"][0]["endpoints"] = [f"127.0.0.1:{two.port}"]
+            reload(weir, other)
+            with Channel(weir.target()) as fresh:
+                check_eq(fresh.unary()[0], "OK")
+                # The old connection stays as it was.
+                check_eq(controls(two), [{"reno", system}, {system}], "after the reload")
+            check_eq(controls(one)[1], {"reno"}, "the old upstream connection")
+            bad = copy.deepcopy(other)
+            bad["listeners"][0]["congestion_control"] = "no-such-control"
+            reload(weir, bad, "weir_config_reload_errors_total")
+            check("listeners[0].congestion_control: expected" in weir.stderr(), weir.stderr())
+            old.turn()
+            check_eq(old.close()[0], "OK")
 
 
 @test
