@@ -12,9 +12,10 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "tests", "kit")]
 from tap import cases, check, check_eq, run, test  # noqa: E402
+from sockets import congestion_controls  # noqa: E402
 import page  # noqa: E402
 from processes import (Failed, Held, Process, PROXY_CORE, build_dir, free_port, kinds, load,  # noqa: E402
-                       start_server, temporary_folder)
+                       reno_kinds, start_server, temporary_folder)
 
 # Work, its words, and messages at least.
 LOADS = {
@@ -74,6 +75,18 @@ def a_relay_that_corrupts_nothing_is_not_blamed():
         load(proxy, ["server_flood", "--size", 100000, "--messages", 20, "--patience", 40])
 
 
+@cases("relay", "weir")
+def with_reno_every_socket_of_a_proxy_has_it(name):
+    kind = next(k for k in reno_kinds() if k.name == name)
+    with temporary_folder() as folder, start_server(folder) as server, \
+            kind.start(server.port, folder) as proxy:
+        with Held(proxy, ["idle", "--conns", 2, "--streams", 2]):
+            found = [control for _, _, control in congestion_controls(proxy.process.pid)]
+        # The listening socket, two clients' connections, one upstream or two.
+        check(len(found) >= 4, f"only {len(found)} sockets")
+        check_eq(set(found), {"reno"})
+
+
 @test
 def siblings_of_a_stream_that_gets_no_credit_go_on_through_weir():
     with temporary_folder() as folder, start_server(folder) as server, \
@@ -97,7 +110,7 @@ def idle_streams_and_connections_are_held_and_given_back():
 
 @test(timeout_s=120)
 def the_runner_writes_its_tables_and_pictures():
-    env = {**os.environ, "QUICK": "1", "PEERS": "-", "ONLY": "works,curves"}
+    env = {**os.environ, "QUICK": "1", "PEERS": "-", "ONLY": "works,reno,curves"}
     done = subprocess.run([os.path.join(HERE, "run")], env=env, capture_output=True, text=True)
     check_eq(done.returncode, 0, f"status of bench/run: {done.stdout}{done.stderr}\nit")
     out = os.path.join(build_dir(), "bench-quick")
@@ -107,6 +120,9 @@ def the_runner_writes_its_tables_and_pictures():
     check_eq(len(rows), 7, f"rows with a verdict in {text}\nthey")
     with open("/proc/sys/net/ipv4/tcp_congestion_control") as f:
         check(f"loopback ({f.read().strip()})" in text, f"no word of the congestion control in {text}")
+    with_reno = text[text.index("## With reno"):text.index("## Curves")]
+    rows = re.findall(r"^\|[^|]+\| [\d.]+ \| [\d.]+ \| [\d.]+ \|$", with_reno, re.M)
+    check_eq(len(rows), 5, f"rows with a ratio in {with_reno}\nthey")
     for picture in re.findall(r"\((img/[^)]+\.svg)\)", text):
         with open(os.path.join(out, picture)) as f:
             check("<polyline" in f.read(), f"no line in {picture}")

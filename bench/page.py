@@ -176,6 +176,23 @@ def work_section(work, series):
          "p50, µs", "p99, µs", "p99.9, µs"], rows) + [""]
 
 
+def reno_section(reno):
+    rows = []
+    for work, series in reno["works"]:
+        weir, relay = series["weir"], series["relay"]
+        both = weir.good() and relay.good()
+        rows.append([work.title] + [number(s.median()) if s.good() else "failed" for s in (weir, relay)]
+                    + [f"{weir.ratio_to(relay):.2f}" if both else ""])
+    return ["## With reno on the proxy's own sockets", "", f"All else here runs on the machine's own"
+            f" congestion control, {congestion_control()}. bbr lets a burst go part by part, by a timer; over"
+            " loopback, and most of all in a virtual machine, these timers are a good part of what was"
+            " measured above, and they differ with who writes how much at a time. Here Weir and the relay"
+            " both have reno on their own sockets, so that the messages' own cost shows (Weir:"
+            " `congestion_control: reno` of the listener and the cluster), and the load's ends keep what"
+            f" the machine has. CPU-s per million; {reno['rounds']} rounds.", ""] + table(
+        ["work", "weir", "relay", "to relay"], rows) + [""]
+
+
 def curve_section(curve, lines):
     rows = [[name] + [number(next((p[1] for p in line if p[0] == n), None)) or "failed"
                       for n in curve.points] for name, line in lines.items()]
@@ -249,6 +266,8 @@ def page(found, started):
                 " with as many under way as the work says.", ""]
         for work, series, _ in found["works"]:
             out += work_section(work, series)
+    if found["reno"]:
+        out += reno_section(found["reno"])
     if found["instructions"]:
         titles = {w.key: (w.title, w.unit) for w, _, _ in found["works"]}
         rows = [[titles.get(k, (k, ""))[0], f"{v:,.0f}"] for k, v in found["instructions"].items()]

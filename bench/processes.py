@@ -209,6 +209,14 @@ def kinds():
     return found, missing
 
 
+def reno_kinds():
+    """Weir and the relay, both with reno on their own sockets."""
+    relay = os.path.join(build_dir(), "bench", "bench_relay")
+    return [Kind("weir", "weir-reno.yaml", lambda c, p, u: weir_argv(c), "", False),
+            Kind("relay", None, lambda c, p, u: [relay, str(p), str(u), "--congestion", "reno"], "",
+                 False)]
+
+
 # ---- the load ----
 
 def load_program():

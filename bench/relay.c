@@ -1,11 +1,12 @@
 /* relay.c - a TCP relay that parses nothing: the limit that a proxy is compared with.
  *
- *   bench_relay LISTEN_PORT UPSTREAM_PORT [--corrupt OFFSET]
+ *   bench_relay LISTEN_PORT UPSTREAM_PORT [--corrupt OFFSET | --congestion NAME]
  *
  * One thread, epoll. Each accepted connection gets one of its own upstream. What one read brings
  * (up to 1 MiB) leaves in one write; what the socket does not take waits, and meanwhile its source
  * is not read. --corrupt flips a bit of the byte at OFFSET of what the first upstream says: the
- * load generator must notice. */
+ * load generator must notice.
+ * --congestion gives all its sockets this congestion control of TCP. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +45,7 @@ static unsigned upstream_port;
 static uint8_t bytes[READ_BYTES];
 static struct pair *dead_pairs;
 static long long corrupt_at = -1;
+static const char *congestion; /* NULL: the system's */
 
 static struct pair *pair_of(struct end *e)
 {
@@ -184,6 +186,8 @@ static void accept_all(int listen_fd)
 		p->down = (struct end){.fd = fd, .other = &p->up};
 		p->up = (struct end){.other = &p->down, .upstream = true};
 		p->up.fd = socket_connect(upstream_port, 0);
+		if (congestion)
+			socket_congestion(p->up.fd, congestion);
 		watch(&p->down);
 		watch(&p->up);
 	}
@@ -211,13 +215,17 @@ int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[3], "--corrupt")) {
 		corrupt_at = atoll(argv[4]);
+	} else if (argc == 5 && !strcmp(argv[3], "--congestion")) {
+		congestion = argv[4];
 	} else if (argc != 3) {
-		fprintf(stderr,
-			"usage: bench_relay LISTEN_PORT UPSTREAM_PORT [--corrupt OFFSET]\n");
+		fprintf(stderr, "usage: bench_relay LISTEN_PORT UPSTREAM_PORT [--corrupt OFFSET | "
+				"--congestion NAME]\n");
 		return 2;
 	}
 	upstream_port = (unsigned)atoi(argv[2]);
 	int listen_fd = socket_listen((unsigned)atoi(argv[1]));
+	if (congestion)
+		socket_congestion(listen_fd, congestion);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &ev))

@@ -81,3 +81,9 @@ int socket_connect(unsigned port, int many)
 		die("connect to port %u: %s", port, strerror(errno));
 	return fd;
 }
+
+void socket_congestion(int fd, const char *name)
+{
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)))
+		die("congestion control %s: %s", name, strerror(errno));
+}

@@ -1,10 +1,7 @@
 #!/usr/bin/python3
 """lifecycle_test.py - starting, reloading and ending: what cannot start says why in one line, a reload is never
 noticed by a stream, and nobody is cut off without a word."""
-import contextlib
 import copy
-import ctypes
-import errno
 import os
 import signal
 import socket
@@ -16,6 +13,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from kit import Baseline, Peer, Weir, eventually, free_port, one_route, weir_binary  # noqa: E402
 from tap import cases, check, check_eq, run, skip, test  # noqa: E402
+from sockets import congestion_controls  # noqa: E402
 from calls import SERVICE, Channel  # noqa: E402
 import raw  # noqa: E402
 from raw import Upstream, Wire  # noqa: E402
@@ -181,21 +179,6 @@ def streams_live_through_reloads_under_load_and_keep_their_route(workers):
             base.returns()
 
 
-def congestion_controls(weir):
-    """{(its port, the peer's): congestion control} of weir's connected sockets."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    pidfd, found = os.pidfd_open(weir.pid), {}
-    for fd in map(int, os.listdir(f"/proc/{weir.pid}/fd")):
-        copied = libc.syscall(438, pidfd, fd, 0)  # pidfd_getfd
-        if copied < 0 and ctypes.get_errno() == errno.EPERM:
-            skip("pidfd_getfd is not allowed here")
-        with contextlib.suppress(OSError), socket.socket(fileno=copied) as s:  # others are no sockets
-            name = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
-            found[s.getsockname()[1], s.getpeername()[1]] = name.rstrip(b"\0").decode()
-    os.close(pidfd)
-    return found
-
-
 @cases(1, 2)
 def connections_have_their_listeners_and_clusters_congestion_control_and_new_ones_what_a_reload_says(workers):
     with open("/proc/sys/net/ipv4/tcp_congestion_control") as f:
@@ -205,8 +188,8 @@ def connections_have_their_listeners_and_clusters_congestion_control_and_new_one
         cfg["listeners"][0]["congestion_control"] = "reno"
         with Weir(cfg) as weir, Channel(weir.target()) as client:
             def controls(server):
-                all_ = congestion_controls(weir)
-                return [{c for (mine, peer), c in all_.items() if port in (mine, peer)}
+                all_ = [s for s in congestion_controls(weir.pid) if s[1]]  # those with a peer
+                return [{control for mine, peer, control in all_ if port in (mine, peer)}
                         for port in (weir.port(), server.port)]
             old = client.chat()
             old.turn()
