@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "call/ending.h"
 #include "call/match.h"
 #include "call/stall.h"
 #include "filter/sample_cut.h"
@@ -23,7 +24,7 @@ struct sampler {
 	struct strmap routes; /* by name: struct route_turns */
 	struct sample_ring ring;
 	uint64_t taking_bytes; /* beginnings of messages under way; at most ring.cap */
-	struct buf record, metadata;
+	struct buf record, lists;
 };
 
 /* A chosen message that is under way. */
@@ -42,8 +43,9 @@ struct lane {
 
 struct sampled {
 	struct route_turns *turns; /* NULL: no memory */
-	struct sample_metadata metadata;
-	bool whole; /* by header: every message */
+	struct sample_metadata lists[SAMPLE_LISTS];
+	bool whole;    /* by header: every message */
+	bool is_shown; /* there is a record of it */
 	uint8_t wire;
 	struct lane lanes[2];
 };
@@ -110,10 +112,9 @@ static struct sample_text at_most(const char *text, size_t most)
 	return (struct sample_text){text, strnlen(text, most)};
 }
 
-static struct sample describe(
-	const struct call *c, const struct sampled *s, enum lane_id id, const struct taking *t)
+/* What all records of a call say. */
+static struct sample describe(const struct call *c)
 {
-	const struct buf *metadata = &c->env->sampler->metadata;
 	return (struct sample){
 		.time_ns = c->env->wall_ns,
 		.worker = c->env->index,
@@ -123,14 +124,27 @@ static struct sample describe(
 		.cluster = sample_text(c->cluster ? c->cluster->name : ""),
 		.service = at_most(c->said->grpc_service, SAMPLE_NAME_BYTES),
 		.method = at_most(c->said->grpc_method, SAMPLE_NAME_BYTES),
-		.direction = id == LANE_REQUEST ? SAMPLE_DIRECTION_SENT : SAMPLE_DIRECTION_RECEIVED,
-		.message = s->lanes[id].messages,
-		.size = t->size,
-		.compressed = t->compressed,
-		.payload = {t->bytes, t->len},
-		.metadata = {metadata->bytes, metadata->len},
-		.metadata_cut = s->metadata.cut || metadata->failed,
+		.grpc_status = -1,
 	};
+}
+
+/* They point into the sampler's buffer. */
+static void describe_lists(const struct call *c, const struct sampled *s, struct sample *out)
+{
+	struct buf *lists = &c->env->sampler->lists;
+	size_t begun = 0;
+	buf_clear(lists);
+	for (enum sample_list i = 0; i < SAMPLE_LISTS; i++) {
+		bool all = sample_metadata_encode(&s->lists[i], i, lists);
+		out->lists[i].cut = s->lists[i].cut || !all;
+		out->lists[i].fields.len = lists->len - begun;
+		begun = lists->len;
+	}
+	begun = 0;
+	for (enum sample_list i = 0; i < SAMPLE_LISTS; i++) {
+		out->lists[i].fields.at = lists->bytes ? lists->bytes + begun : "";
+		begun += out->lists[i].fields.len;
+	}
 }
 
 static void give_log(struct call *c, const struct sample *sample)
@@ -179,12 +193,31 @@ static void let_go(struct call *c, struct lane *l)
 static void give_taken(struct call *c, struct sampled *s, enum lane_id id, bool cut)
 {
 	struct lane *l = &s->lanes[id];
-	sample_metadata_encode(&s->metadata, &c->env->sampler->metadata);
-	struct sample sample = describe(c, s, id, l->taking);
+	struct sample sample = describe(c);
+	sample.direction = id == LANE_REQUEST ? SAMPLE_DIRECTION_SENT : SAMPLE_DIRECTION_RECEIVED;
+	sample.message = l->messages;
+	sample.size = l->taking->size;
+	sample.compressed = l->taking->compressed;
 	sample.cut = cut;
+	sample.payload = (struct sample_text){l->taking->bytes, l->taking->len};
+	describe_lists(c, s, &sample);
 	give(c, &sample);
 	count_taken(c, id);
 	let_go(c, l);
+	s->is_shown = true;
+}
+
+static void give_ending(struct call *c, struct sampled *s)
+{
+	enum call_ending ending = call_ending(c);
+	struct sample sample = describe(c);
+	sample.event = SAMPLE_EVENT_END;
+	sample.http_status = c->http_status;
+	sample.grpc_status = c->grpc_status;
+	sample.ended_by = sample_text(call_ending_by(ending));
+	sample.reason = sample_text(call_ending_label(ending));
+	describe_lists(c, s, &sample);
+	give(c, &sample);
 }
 
 /* ---- the filter ---- */
@@ -227,7 +260,8 @@ static int on_open(struct call *c, void *state)
 		sample_cut_init(&s->lanes[LANE_REQUEST].cut, (enum grpc_wire)s->wire,
 			is_encoded(c->env->head));
 	s->turns = turns_of(c->env->sampler, c->route->name);
-	sample_metadata_keep(&s->metadata, c);
+	sample_metadata_keep(&s->lists[SAMPLE_LIST_REQUEST], c, c->env->head);
+	s->is_shown = s->whole;
 	return 0;
 }
 
@@ -288,15 +322,31 @@ static bool on_request(struct call *c, void *state, struct event *ev)
 	return true;
 }
 
+static void on_response_head(struct call *c, struct sampled *s, const struct fields *head)
+{
+	sample_metadata_keep(&s->lists[SAMPLE_LIST_RESPONSE], c, head);
+	if (c->route->sample.lanes & SAMPLE_RECEIVED)
+		sample_cut_init(&s->lanes[LANE_RESPONSE].cut,
+			grpc_wire_of_response((enum grpc_wire)s->wire, head), is_encoded(head));
+}
+
+/* Whatever can still be sampled of the call is under way by now, but for its request's rest. */
+static void on_trailers(struct call *c, struct sampled *s, const struct fields *trailers)
+{
+	if (s->is_shown || !c->request_ended || s->lanes[LANE_REQUEST].taking ||
+		s->lanes[LANE_RESPONSE].taking)
+		sample_metadata_keep(&s->lists[SAMPLE_LIST_TRAILERS], c, trailers);
+}
+
 static bool on_response(struct call *c, void *state, struct event *ev)
 {
 	struct sampled *s = state;
-	if (ev->kind == EVENT_HEAD && c->route->sample.lanes & SAMPLE_RECEIVED)
-		sample_cut_init(&s->lanes[LANE_RESPONSE].cut,
-			grpc_wire_of_response((enum grpc_wire)s->wire, ev->fields),
-			is_encoded(ev->fields));
+	if (ev->kind == EVENT_HEAD)
+		on_response_head(c, s, ev->fields);
 	if (ev->kind == EVENT_DATA)
 		on_data(c, s, LANE_RESPONSE, &ev->data);
+	if (ev->kind == EVENT_TRAILERS)
+		on_trailers(c, s, ev->fields);
 	if (ev->end)
 		on_end(c, s, LANE_RESPONSE);
 	return true;
@@ -304,8 +354,11 @@ static bool on_response(struct call *c, void *state, struct event *ev)
 
 static void on_close(struct call *c, void *state)
 {
-	give_rest(c, state, LANE_REQUEST);
-	give_rest(c, state, LANE_RESPONSE);
+	struct sampled *s = state;
+	give_rest(c, s, LANE_REQUEST);
+	give_rest(c, s, LANE_RESPONSE);
+	if (s->is_shown)
+		give_ending(c, s);
 }
 
 const struct call_filter filter_sample = {
@@ -341,7 +394,7 @@ int sampler_install(struct call_env *env, const struct config *config)
 	strmap_init(&s->routes);
 	sample_ring_init(&s->ring, (size_t)config->sampling.ring_bytes);
 	buf_init(&s->record);
-	buf_init(&s->metadata);
+	buf_init(&s->lists);
 	return 0;
 }
 
@@ -360,7 +413,7 @@ void sampler_destroy(struct call_env *env)
 	strmap_fini(&s->routes);
 	sample_ring_fini(&s->ring);
 	buf_fini(&s->record);
-	buf_fini(&s->metadata);
+	buf_fini(&s->lists);
 	mem_free(s);
 	env->sampler = NULL;
 }

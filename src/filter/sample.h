@@ -2,11 +2,13 @@
  *
  *   calls of a route with `sample` -> parts of messages (sample_cut) -> at most B bytes of a chosen
  *   message, copied as they pass -> one record (sample_record) -> ring, log, file
+ *   ... and when such a call is over: one record with its status, head and trailers
  *
  * What it does: chooses one message of each N of a route (direction and worker), at a random place
  * among them, so that nothing periodic hides; or all messages of calls with a header; copies their
- * beginnings, and the request's metadata with secrets left out. What it does not: hold, delay or
- * change anything that passes; see calls of other routes, and calls that are not RPC, at all.
+ * beginnings, and the metadata of both heads and the trailers with secrets left out. What it does
+ * not: hold, delay or change anything that passes; see calls of other routes, and calls that are
+ * not RPC, at all.
  *
  * The filter stands behind count, so requests above limits.message_bytes do not reach it.
  *
@@ -18,7 +20,7 @@
 #define WEIR_FILTER_SAMPLE_H
 #include "call/call.h"
 
-#define SAMPLE_METADATA_BYTES 4096u /* of a request; what does not fit is left out and said so */
+#define SAMPLE_METADATA_BYTES 4096u /* of a head or trailers; what is more is left out */
 #define SAMPLE_NAME_BYTES     255u  /* of a service or method */
 
 struct sampler;

@@ -118,9 +118,30 @@ static inline void forget(void)
 	buf_fini(&latest);
 }
 
+/* The same, without the ends of calls. */
+static inline unsigned look_at_messages(void)
+{
+	unsigned n = 0;
+	look();
+	for (unsigned i = 0; i < sample_count; i++)
+		if (samples[i].event == SAMPLE_EVENT_MESSAGE)
+			samples[n++] = samples[i];
+	return sample_count = n;
+}
+
 static inline bool is(struct sample_text t, const char *want)
 {
 	return t.len == strlen(want) && !memcmp(t.at, want, t.len);
+}
+
+static inline bool has(const struct sample_fields *list, const char *name)
+{
+	struct sample_text left = list->fields;
+	struct sample_field f;
+	while (sample_field_next(&left, &f))
+		if (is(f.name, name))
+			return true;
+	return false;
 }
 
 static inline uint64_t taken(const char *direction)

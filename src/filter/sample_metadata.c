@@ -1,7 +1,6 @@
 #include "filter/sample_metadata.h"
 #include <string.h>
 #include "filter/sample.h"
-#include "filter/sample_record.h"
 
 static bool is_named(const struct field *f, const char *name, size_t len)
 {
@@ -52,12 +51,12 @@ static bool keep_field(char *to, size_t *len, const struct field *f, bool secret
 }
 
 /* Pseudo-headers are left out: a path may hold secrets, and service and method stand elsewhere. */
-void sample_metadata_keep(struct sample_metadata *m, struct call *c)
+void sample_metadata_keep(struct sample_metadata *m, struct call *c, const struct fields *fields)
 {
 	char kept[SAMPLE_METADATA_BYTES];
 	size_t len = 0;
-	for (uint32_t i = 0; i < c->env->head->count; i++) {
-		const struct field *f = &c->env->head->list[i];
+	for (uint32_t i = 0; i < fields->count; i++) {
+		const struct field *f = &fields->list[i];
 		if (f->name_len == 0 || f->name[0] == ':')
 			continue;
 		if (!keep_field(kept, &len, f, is_secret(&c->generation->config->sampling, f)))
@@ -68,10 +67,10 @@ void sample_metadata_keep(struct sample_metadata *m, struct call *c)
 	m->cut |= !m->kept; /* no memory */
 }
 
-void sample_metadata_encode(const struct sample_metadata *m, struct buf *out)
+bool sample_metadata_encode(const struct sample_metadata *m, enum sample_list list, struct buf *out)
 {
 	struct kept k;
-	buf_clear(out);
+	size_t begun = out->len;
 	for (size_t i = 0; i < m->bytes; i += kept_bytes(k)) {
 		const char *at = m->kept + i;
 		memcpy(&k, at, sizeof(k));
@@ -79,8 +78,9 @@ void sample_metadata_encode(const struct sample_metadata *m, struct buf *out)
 		struct sample_field f = {{name, k.name_len}, {value, k.value_len}};
 		if (k.value_len == REDACTED)
 			f.value = (struct sample_text){NULL, 0};
-		sample_field_encode(out, &f);
+		sample_field_encode(out, list, &f);
 	}
 	if (out->failed)
-		out->len = 0; /* no half of a field */
+		out->len = begun; /* no half of a field */
+	return !out->failed;
 }

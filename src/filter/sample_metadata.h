@@ -1,6 +1,6 @@
-/* sample_metadata.h - a request's headers, kept without their secrets until a message is sampled.
+/* sample_metadata.h - headers or trailers, kept without their secrets until a message is sampled.
  *
- * What it does: copies names and values into the call's arena while the head is there; values of
+ * What it does: copies names and values into the call's arena while they are there; values of
  * authorization, cookies and keys, of sampling.redact and of fields that came as never to be
  * indexed are not even copied. What it does not: keep pseudo-headers (a path may hold secrets).
  *
@@ -9,14 +9,15 @@
 #ifndef WEIR_FILTER_SAMPLE_METADATA_H
 #define WEIR_FILTER_SAMPLE_METADATA_H
 #include "call/call.h"
+#include "filter/sample_record.h"
 
 struct sample_metadata {
 	const char *kept; /* not yet as records have it: most calls have no sample */
 	uint32_t bytes;
 	bool cut;
 };
-void sample_metadata_keep(
-	struct sample_metadata *m, struct call *c); /* while c->env->head is there */
-/* As sample.metadata has it, in place of what `out` had. */
-void sample_metadata_encode(const struct sample_metadata *m, struct buf *out);
+void sample_metadata_keep(struct sample_metadata *m, struct call *c, const struct fields *fields);
+/* Appends all as a record has them, or nothing. False: out of memory. */
+bool sample_metadata_encode(
+	const struct sample_metadata *m, enum sample_list list, struct buf *out);
 #endif

@@ -12,16 +12,22 @@ static char *slurp(const char *path, size_t *len)
 	return bytes;
 }
 
+/* As if "x-marked" had come as never to be indexed. */
+static struct fields *with_marked(struct fields *f)
+{
+	for (uint32_t i = 0; i < f->count; i++)
+		if (!strncmp(f->list[i].name, "x-marked", 8))
+			f->list[i].flags |= FIELD_NEVER_INDEX;
+	return f;
+}
+
 static struct call *call_with_secrets(void)
 {
 	struct fields *head = FIELDS(":method", "POST", ":path", "/a.B/C?key=SECRET", ":authority",
 		"h", "content-type", "application/grpc", "authorization", "Bearer SECRET", "cookie",
 		"SECRET", "x-api-key", "SECRET", "proxy-authorization", "SECRET", "x-session",
 		"SECRET", "x-plain", "shown", "x-marked", "SECRET");
-	for (uint32_t i = 0; i < head->count; i++)
-		if (!strncmp(head->list[i].name, "x-marked", 8))
-			head->list[i].flags |= FIELD_NEVER_INDEX;
-	return call_with(&route, head, false);
+	return call_with(&route, with_marked(head), false);
 }
 
 TEST(no_secret_reaches_any_output)
@@ -36,8 +42,16 @@ TEST(no_secret_reaches_any_output)
 	config.sampling.redact_count = 1;
 	struct call *c = call_with_secrets();
 	request(c, two, TWO_BYTES, false);
-	CHECK_EQ(look(), 2);
-	over(c);
+	response_fields(c, EVENT_HEAD,
+		with_marked(FIELDS(":status", "200", "set-cookie", "SECRET", "x-session", "SECRET",
+			"x-marked", "SECRET", "x-seen", "here")),
+		false);
+	response_fields(c, EVENT_TRAILERS,
+		with_marked(FIELDS("grpc-status", "0", "authorization", "SECRET", "x-session",
+			"SECRET", "x-marked", "SECRET")),
+		true);
+	finish(c);
+	CHECK_EQ(look(), 3);
 	CHECK(!memmem(latest.bytes, latest.len, "SECRET", 6));
 	close_outputs();
 	char *text = slurp(log_path, &len);
@@ -47,10 +61,14 @@ TEST(no_secret_reaches_any_output)
 	CHECK(strstr(text, "[\"proxy-authorization\",null]") &&
 		strstr(text, "[\"x-session\",null]"));
 	CHECK(strstr(text, "[\"x-marked\",null]"));
+	CHECK(strstr(text, "\"response_metadata\":[[\"set-cookie\",null],[\"x-session\",null],"
+			   "[\"x-marked\",null],[\"x-seen\",\"here\"]]"));
+	CHECK(strstr(text, "\"trailers\":[[\"grpc-status\",\"0\"],[\"authorization\",null],"
+			   "[\"x-session\",null],[\"x-marked\",null]]"));
 	CHECK(strstr(text, "\n{\"sample\":{") && text[len - 1] == '\n');
 	text = slurp(file_path, &len);
 	CHECK(len && !memmem(text, len, "SECRET", 6));
-	CHECK_EQ(records_in(text, len), 2);
+	CHECK_EQ(records_in(text, len), 3);
 	CHECK(is(samples[1].payload, "z") && samples[1].compressed);
 	forget();
 	end();
@@ -68,11 +86,19 @@ TEST(metadata_is_bounded_and_says_so)
 		false);
 	send_numbered(c, LANE_REQUEST, 0, 1);
 	CHECK_EQ(look(), 1);
-	CHECK(samples[0].metadata_cut && samples[0].metadata.len < SAMPLE_METADATA_BYTES + 20);
-	CHECK(memmem(samples[0].metadata.at, samples[0].metadata.len, "x-one", 5));
-	CHECK(!memmem(samples[0].metadata.at, samples[0].metadata.len, "x-two", 5));
-	CHECK(memmem(samples[0].metadata.at, samples[0].metadata.len, "x-three", 7));
-	over(c);
+	const struct sample_fields *list = &samples[0].lists[SAMPLE_LIST_REQUEST];
+	CHECK(list->cut && list->fields.len < SAMPLE_METADATA_BYTES + 20);
+	CHECK(has(list, "x-one") && !has(list, "x-two") && has(list, "x-three"));
+	response_fields(
+		c, EVENT_HEAD, FIELDS(":status", "200", "x-four", value, "x-five", value), false);
+	response_fields(
+		c, EVENT_TRAILERS, FIELDS("x-six", value, "x-seven", value, "a", "b"), true);
+	finish(c);
+	CHECK_EQ(look(), 2);
+	list = &samples[1].lists[SAMPLE_LIST_RESPONSE];
+	CHECK(list->cut && has(list, "x-four") && !has(list, "x-five"));
+	list = &samples[1].lists[SAMPLE_LIST_TRAILERS];
+	CHECK(list->cut && has(list, "x-six") && !has(list, "x-seven") && has(list, "a"));
 	forget();
 	end();
 }

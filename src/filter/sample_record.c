@@ -1,5 +1,6 @@
 #include "filter/sample_record.h"
 #include "base/clock.h"
+#include "grpc/status.h"
 #include "http/query.h"
 #include "metrics/protobuf.h"
 
@@ -21,9 +22,28 @@ enum {
 	SAMPLE_METADATA,
 	SAMPLE_METADATA_CUT,
 	SAMPLE_WORKER,
+	SAMPLE_EVENT,
+	SAMPLE_RESPONSE_METADATA,
+	SAMPLE_RESPONSE_METADATA_CUT,
+	SAMPLE_TRAILERS,
+	SAMPLE_TRAILERS_CUT,
+	SAMPLE_HTTP_STATUS,
+	SAMPLE_GRPC_STATUS,
+	SAMPLE_ENDED_BY,
+	SAMPLE_REASON,
 };
 enum { FIELD_NAME = 1, FIELD_VALUE };
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_LENGTH = 2, WIRE_FIXED32 = 5 };
+
+static const struct {
+	unsigned fields, cut;
+	const char *key, *cut_key;
+} lists[] = {
+	[SAMPLE_LIST_REQUEST] = {SAMPLE_METADATA, SAMPLE_METADATA_CUT, "metadata", "metadata_cut"},
+	[SAMPLE_LIST_RESPONSE] = {SAMPLE_RESPONSE_METADATA, SAMPLE_RESPONSE_METADATA_CUT,
+		"response_metadata", "response_metadata_cut"},
+	[SAMPLE_LIST_TRAILERS] = {SAMPLE_TRAILERS, SAMPLE_TRAILERS_CUT, "trailers", "trailers_cut"},
+};
 
 /* ---- writing ---- */
 
@@ -39,9 +59,9 @@ static void put_number(struct buf *out, unsigned field, uint64_t v)
 		pb_uint(out, field, v);
 }
 
-void sample_field_encode(struct buf *out, const struct sample_field *f)
+void sample_field_encode(struct buf *out, enum sample_list list, const struct sample_field *f)
 {
-	size_t m = pb_begin(out, SAMPLE_METADATA);
+	size_t m = pb_begin(out, lists[list].fields);
 	pb_string(out, FIELD_NAME, f->name.at, f->name.len);
 	if (f->value.at)
 		pb_string(out, FIELD_VALUE, f->value.at, f->value.len);
@@ -65,10 +85,18 @@ void sample_encode(struct buf *out, const struct sample *s)
 	put_number(out, SAMPLE_COMPRESSED, s->compressed);
 	put_number(out, SAMPLE_CUT, s->cut);
 	put_text(out, SAMPLE_PAYLOAD, s->payload);
-	if (s->metadata.len)
-		buf_add(out, s->metadata.at, s->metadata.len);
-	put_number(out, SAMPLE_METADATA_CUT, s->metadata_cut);
+	for (int i = 0; i < SAMPLE_LISTS; i++) {
+		if (s->lists[i].fields.len)
+			buf_add(out, s->lists[i].fields.at, s->lists[i].fields.len);
+		put_number(out, lists[i].cut, s->lists[i].cut);
+	}
 	put_number(out, SAMPLE_WORKER, s->worker);
+	put_number(out, SAMPLE_EVENT, s->event);
+	put_number(out, SAMPLE_HTTP_STATUS, s->http_status);
+	if (s->grpc_status >= 0)
+		pb_uint(out, SAMPLE_GRPC_STATUS, (uint64_t)s->grpc_status);
+	put_text(out, SAMPLE_ENDED_BY, s->ended_by);
+	put_text(out, SAMPLE_REASON, s->reason);
 	if (out->failed)
 		return;
 	size_t len = out->len - begun - SAMPLE_LENGTH_BYTES;
@@ -157,6 +185,8 @@ static void set_text(struct sample *s, uint64_t number, struct sample_text t)
 		[SAMPLE_SERVICE] = &s->service,
 		[SAMPLE_METHOD] = &s->method,
 		[SAMPLE_PAYLOAD] = &s->payload,
+		[SAMPLE_ENDED_BY] = &s->ended_by,
+		[SAMPLE_REASON] = &s->reason,
 	};
 	if (number < sizeof places / sizeof *places && places[number])
 		*places[number] = t;
@@ -179,23 +209,38 @@ static void set_number(struct sample *s, uint64_t number, uint64_t v)
 		s->compressed = v != 0;
 	else if (number == SAMPLE_CUT)
 		s->cut = v != 0;
-	else if (number == SAMPLE_METADATA_CUT)
-		s->metadata_cut = v != 0;
 	else if (number == SAMPLE_WORKER)
 		s->worker = (uint32_t)v;
+	else if (number == SAMPLE_EVENT)
+		s->event = v == SAMPLE_EVENT_END ? SAMPLE_EVENT_END : SAMPLE_EVENT_MESSAGE;
+	else if (number == SAMPLE_HTTP_STATUS)
+		s->http_status = (uint16_t)v;
+	else if (number == SAMPLE_GRPC_STATUS)
+		s->grpc_status = v < GRPC_STATUS_COUNT ? (int16_t)v : GRPC_UNKNOWN;
+	for (int i = 0; i < SAMPLE_LISTS; i++)
+		if (number == lists[i].cut)
+			s->lists[i].cut = v != 0;
 }
 
-/* Fields of the metadata stand one behind the other, as sample_encode writes them. */
-static bool add_metadata(
-	struct sample *s, const char *from, const uint8_t *to, struct sample_text t)
+static struct sample_fields *list_of(struct sample *s, uint64_t number)
+{
+	for (int i = 0; i < SAMPLE_LISTS; i++)
+		if (number == lists[i].fields)
+			return &s->lists[i];
+	return NULL;
+}
+
+/* Fields of a list stand one behind the other, as sample_encode writes them. */
+static bool add_field(
+	struct sample_text *fields, const char *from, const uint8_t *to, struct sample_text t)
 {
 	struct sample_field unused;
 	const char *end = (const char *)to;
-	if (s->metadata.len && s->metadata.at + s->metadata.len != from)
+	if (fields->len && fields->at + fields->len != from)
 		return false;
-	if (!s->metadata.len)
-		s->metadata.at = from;
-	s->metadata.len = (size_t)(end - s->metadata.at);
+	if (!fields->len)
+		fields->at = from;
+	fields->len = (size_t)(end - fields->at);
 	return take_field(t, &unused);
 }
 
@@ -221,13 +266,17 @@ int sample_decode(const void *bytes, size_t len, struct sample *out)
 		.service = none,
 		.method = none,
 		.payload = none,
-		.metadata = none};
+		.lists = {{none, false}, {none, false}, {none, false}},
+		.grpc_status = -1,
+		.ended_by = none,
+		.reason = none};
 	while (c.at < c.end) {
 		const char *from = (const char *)c.at;
 		if (!take_value(&c, &v))
 			return ERR_INVALID;
-		if (v.is_text && v.number == SAMPLE_METADATA) {
-			if (!add_metadata(out, from, c.at, v.text))
+		struct sample_fields *list = v.is_text ? list_of(out, v.number) : NULL;
+		if (list) {
+			if (!add_field(&list->fields, from, c.at, v.text))
 				return ERR_INVALID;
 		} else if (v.is_text) {
 			set_text(out, v.number, v.text);
@@ -238,14 +287,13 @@ int sample_decode(const void *bytes, size_t len, struct sample *out)
 	return 0;
 }
 
-bool sample_field_next(struct sample_text *metadata, struct sample_field *out)
+bool sample_field_next(struct sample_text *fields, struct sample_field *out)
 {
-	struct cursor c = {
-		(const uint8_t *)metadata->at, (const uint8_t *)metadata->at + metadata->len};
+	struct cursor c = {(const uint8_t *)fields->at, (const uint8_t *)fields->at + fields->len};
 	struct value v;
-	if (!metadata->len || !take_value(&c, &v) || !take_field(v.text, out))
+	if (!fields->len || !take_value(&c, &v) || !take_field(v.text, out))
 		return false;
-	*metadata = (struct sample_text){(const char *)c.at, (size_t)(c.end - c.at)};
+	*fields = (struct sample_text){(const char *)c.at, (size_t)(c.end - c.at)};
 	return true;
 }
 
@@ -272,11 +320,11 @@ static void put_base64(struct jsonw *j, const char *key, struct sample_text t)
 	buf_fini(&text);
 }
 
-static void put_metadata(struct jsonw *j, struct sample_text metadata)
+static void put_list(struct jsonw *j, const char *key, struct sample_text fields)
 {
 	struct sample_field f;
-	jsonw_array(j, "metadata");
-	while (sample_field_next(&metadata, &f)) {
+	jsonw_array(j, key);
+	while (sample_field_next(&fields, &f)) {
 		jsonw_array(j, NULL);
 		jsonw_text(j, NULL, f.name.at, f.name.len);
 		if (f.value.at)
@@ -288,20 +336,9 @@ static void put_metadata(struct jsonw *j, struct sample_text metadata)
 	jsonw_end(j);
 }
 
-void sample_json(struct jsonw *j, const char *key, const struct sample *s)
+static void put_message(struct jsonw *j, const struct sample *s)
 {
 	static const char *const directions[] = {"unknown", "sent", "received"};
-	char time[CLOCK_TEXT_BYTES], id[QUERY_ID_BYTES];
-	clock_text(s->time_ns, time);
-	query_id_text(s->worker, s->stream, id);
-	jsonw_object(j, key);
-	jsonw_str(j, "time", time);
-	jsonw_str(j, "stream", id);
-	jsonw_text(j, "listener", s->listener.at, s->listener.len);
-	jsonw_text(j, "route", s->route.at, s->route.len);
-	jsonw_text(j, "cluster", s->cluster.at, s->cluster.len);
-	jsonw_text(j, "service", s->service.at, s->service.len);
-	jsonw_text(j, "method", s->method.at, s->method.len);
 	jsonw_str(j, "direction", directions[s->direction]);
 	jsonw_u64(j, "message", s->message);
 	jsonw_u64(j, "size", s->size);
@@ -309,8 +346,49 @@ void sample_json(struct jsonw *j, const char *key, const struct sample *s)
 	jsonw_bool(j, "cut", s->cut);
 	jsonw_bool(j, "truncated", s->payload.len < s->size);
 	put_base64(j, "payload", s->payload);
-	put_metadata(j, s->metadata);
-	jsonw_bool(j, "metadata_cut", s->metadata_cut);
+}
+
+static void put_end(struct jsonw *j, const struct sample *s)
+{
+	if (s->http_status)
+		jsonw_u64(j, "http_status", s->http_status);
+	if (s->grpc_status >= 0)
+		jsonw_str(j, "grpc_status", grpc_status_name((unsigned)s->grpc_status));
+	jsonw_text(j, "ended_by", s->ended_by.at, s->ended_by.len);
+	jsonw_text(j, "reason", s->reason.at, s->reason.len);
+}
+
+/* The request's are always there, the others when they had come. */
+static void put_lists(struct jsonw *j, const struct sample *s)
+{
+	for (int i = 0; i < SAMPLE_LISTS; i++) {
+		const struct sample_fields *l = &s->lists[i];
+		if (i != SAMPLE_LIST_REQUEST && !l->fields.len && !l->cut)
+			continue;
+		put_list(j, lists[i].key, l->fields);
+		jsonw_bool(j, lists[i].cut_key, l->cut);
+	}
+}
+
+void sample_json(struct jsonw *j, const char *key, const struct sample *s)
+{
+	char time[CLOCK_TEXT_BYTES], id[QUERY_ID_BYTES];
+	clock_text(s->time_ns, time);
+	query_id_text(s->worker, s->stream, id);
+	jsonw_object(j, key);
+	jsonw_str(j, "time", time);
+	jsonw_str(j, "event", s->event == SAMPLE_EVENT_END ? "end" : "message");
+	jsonw_str(j, "stream", id);
+	jsonw_text(j, "listener", s->listener.at, s->listener.len);
+	jsonw_text(j, "route", s->route.at, s->route.len);
+	jsonw_text(j, "cluster", s->cluster.at, s->cluster.len);
+	jsonw_text(j, "service", s->service.at, s->service.len);
+	jsonw_text(j, "method", s->method.at, s->method.len);
+	if (s->event == SAMPLE_EVENT_END)
+		put_end(j, s);
+	else
+		put_message(j, s);
+	put_lists(j, s);
 	jsonw_end(j);
 }
 

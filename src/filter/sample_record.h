@@ -1,4 +1,5 @@
-/* sample_record.h - a sampled message: as a value, as bytes in the ring and in files, as JSON.
+/* sample_record.h - a sampled message, or the end of a sampled call: as a value, as bytes in the
+ * ring and in files, as JSON.
  *
  *   file, ring:  [ length, 4 bytes, big-endian ][ weir.Sample, docs/sample.proto ] [ length ] ...
  *
@@ -31,8 +32,24 @@ enum sample_direction {
 	SAMPLE_DIRECTION_RECEIVED
 };
 
+/* A message; or that its call is over, after all messages of it that were sampled. */
+enum sample_event { SAMPLE_EVENT_MESSAGE, SAMPLE_EVENT_END };
+
+/* What stands around messages, as far as it had come: a record has a list of fields of each. */
+enum sample_list {
+	SAMPLE_LIST_REQUEST,
+	SAMPLE_LIST_RESPONSE,
+	SAMPLE_LIST_TRAILERS, /* of the response */
+	SAMPLE_LISTS
+};
+struct sample_fields {
+	struct sample_text fields; /* as sample_field_encode wrote them */
+	bool cut;                  /* there were more */
+};
+
 struct sample {
-	uint64_t time_ns; /* since 1970: when the message ended */
+	enum sample_event event;
+	uint64_t time_ns; /* since 1970: when the message, or the call, ended */
 	uint32_t worker;
 	uint64_t stream; /* its call's id in that worker */
 	struct sample_text listener, route, cluster, service, method;
@@ -42,11 +59,14 @@ struct sample {
 	bool compressed;
 	bool cut; /* the stream ended in the middle of it */
 	struct sample_text payload;
-	struct sample_text metadata; /* fields as sample_field_encode wrote them */
-	bool metadata_cut;           /* there were more */
+	struct sample_fields lists[SAMPLE_LISTS];
+	/* Of the end of a call. */
+	uint16_t http_status; /* 0: none */
+	int16_t grpc_status;  /* -1: none */
+	struct sample_text ended_by, reason;
 };
 
-/* One request header. `value.at` is NULL: it was redacted. */
+/* One header or trailer. `value.at` is NULL: it was redacted. */
 struct sample_field {
 	struct sample_text name, value;
 };
@@ -56,17 +76,17 @@ static inline struct sample_text sample_text(const char *text)
 	return (struct sample_text){text, strlen(text)};
 }
 
-/* Appends a record with its length; `s->metadata` is taken as it is. */
+/* Appends a record with its length; `s->lists` are taken as they are. */
 void sample_encode(struct buf *out, const struct sample *s);
-void sample_field_encode(struct buf *out, const struct sample_field *f);
+void sample_field_encode(struct buf *out, enum sample_list list, const struct sample_field *f);
 
 /* The record that begins at `bytes`: its size with the length. 0: more bytes are needed. ERR_LIMIT.
  */
 int64_t sample_record_bytes(const void *bytes, size_t len) MUST_USE;
 /* A record without its length. Unknown fields are passed over. */
 int sample_decode(const void *bytes, size_t len, struct sample *out) MUST_USE;
-/* Takes the next field off `metadata`, which sample_decode has checked. False: none is left. */
-bool sample_field_next(struct sample_text *metadata, struct sample_field *out);
+/* Takes the next field off `fields`, which sample_decode has checked. False: none is left. */
+bool sample_field_next(struct sample_text *fields, struct sample_field *out);
 /* An object; `key` as in jsonw.h. A stream's id is "WORKER-N", as on /streams. */
 void sample_json(struct jsonw *j, const char *key, const struct sample *s);
 /* Takes whole records with their lengths and appends a line of JSON for each. *used is where the

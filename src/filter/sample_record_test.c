@@ -4,27 +4,29 @@
 #include "base/rand.h"
 #include "tap.h"
 
-static struct buf metadata, record;
+static struct buf fields[SAMPLE_LISTS], record;
 
 static struct sample_text text(const char *s, size_t len)
 {
 	return (struct sample_text){s, len};
 }
 
-static void add_field(const char *name, const char *value)
+static void add_field(enum sample_list list, const char *name, const char *value)
 {
 	struct sample_field f = {sample_text(name), {NULL, 0}};
 	if (value)
 		f.value = sample_text(value);
-	sample_field_encode(&metadata, &f);
+	sample_field_encode(&fields[list], list, &f);
 }
 
 static struct sample full(void)
 {
-	buf_clear(&metadata);
-	add_field("user-agent", "grpc \xc3\xa4");
-	add_field("authorization", NULL);
-	add_field("x-empty", "");
+	for (int i = 0; i < SAMPLE_LISTS; i++)
+		buf_clear(&fields[i]);
+	add_field(SAMPLE_LIST_REQUEST, "user-agent", "grpc \xc3\xa4");
+	add_field(SAMPLE_LIST_REQUEST, "authorization", NULL);
+	add_field(SAMPLE_LIST_REQUEST, "x-empty", "");
+	add_field(SAMPLE_LIST_RESPONSE, "set-cookie", NULL);
 	return (struct sample){
 		.time_ns = 1700000000123456789,
 		.worker = 3,
@@ -40,14 +42,39 @@ static struct sample full(void)
 		.compressed = true,
 		.cut = true,
 		.payload = text("\0\1\xff\xfe", 4),
-		.metadata = {metadata.bytes, metadata.len},
-		.metadata_cut = true,
+		.lists = {{{fields[0].bytes, fields[0].len}, true},
+			{{fields[1].bytes, fields[1].len}, false}},
+		.grpc_status = -1,
 	};
+}
+
+static struct sample ending(void)
+{
+	struct sample s = full();
+	add_field(SAMPLE_LIST_TRAILERS, "grpc-status", "5");
+	s.event = SAMPLE_EVENT_END;
+	s.direction = SAMPLE_DIRECTION_UNKNOWN;
+	s.message = s.size = 0;
+	s.compressed = s.cut = false;
+	s.payload = text("", 0);
+	s.lists[SAMPLE_LIST_TRAILERS] =
+		(struct sample_fields){{fields[2].bytes, fields[2].len}, true};
+	s.http_status = 200;
+	s.grpc_status = 5;
+	s.ended_by = sample_text("upstream");
+	s.reason = sample_text("complete");
+	return s;
 }
 
 static bool same_text(struct sample_text a, struct sample_text b)
 {
 	return a.len == b.len && (!a.len || !memcmp(a.at, b.at, a.len));
+}
+
+static bool same_list(const struct sample *a, const struct sample *b, enum sample_list i)
+{
+	return same_text(a->lists[i].fields, b->lists[i].fields) &&
+	       a->lists[i].cut == b->lists[i].cut;
 }
 
 static bool same(const struct sample *a, const struct sample *b)
@@ -58,12 +85,16 @@ static bool same(const struct sample *a, const struct sample *b)
 	       same_text(a->method, b->method) && a->direction == b->direction &&
 	       a->message == b->message && a->size == b->size && a->compressed == b->compressed &&
 	       a->cut == b->cut && same_text(a->payload, b->payload) &&
-	       same_text(a->metadata, b->metadata) && a->metadata_cut == b->metadata_cut;
+	       same_list(a, b, SAMPLE_LIST_REQUEST) && same_list(a, b, SAMPLE_LIST_RESPONSE) &&
+	       same_list(a, b, SAMPLE_LIST_TRAILERS) && a->event == b->event &&
+	       a->http_status == b->http_status && a->grpc_status == b->grpc_status &&
+	       same_text(a->ended_by, b->ended_by) && same_text(a->reason, b->reason);
 }
 
 static void done(void)
 {
-	buf_fini(&metadata);
+	for (int i = 0; i < SAMPLE_LISTS; i++)
+		buf_fini(&fields[i]);
 	buf_fini(&record);
 	CHECK_EQ(mem_live_blocks(), 0);
 }
@@ -76,19 +107,26 @@ TEST(what_was_written_is_read)
 	CHECK_EQ(sample_decode(record.bytes + 4, record.len - 4, &got), 0);
 	CHECK(same(&want, &got));
 	struct sample_field f;
-	REQUIRE(sample_field_next(&got.metadata, &f));
+	struct sample_text *metadata = &got.lists[SAMPLE_LIST_REQUEST].fields;
+	REQUIRE(sample_field_next(metadata, &f));
 	CHECK(same_text(f.name, sample_text("user-agent")));
 	CHECK(same_text(f.value, sample_text("grpc \xc3\xa4")));
-	REQUIRE(sample_field_next(&got.metadata, &f));
+	REQUIRE(sample_field_next(metadata, &f));
 	CHECK(same_text(f.name, sample_text("authorization")));
 	CHECK(!f.value.at);
-	REQUIRE(sample_field_next(&got.metadata, &f));
+	REQUIRE(sample_field_next(metadata, &f));
 	CHECK(same_text(f.name, sample_text("x-empty")));
 	CHECK(f.value.at && !f.value.len);
-	CHECK(!sample_field_next(&got.metadata, &f));
+	CHECK(!sample_field_next(metadata, &f));
 
 	buf_clear(&record);
-	struct sample none = {.listener = text("", 0)};
+	want = ending();
+	sample_encode(&record, &want);
+	CHECK_EQ(sample_decode(record.bytes + 4, record.len - 4, &got), 0);
+	CHECK(same(&want, &got));
+
+	buf_clear(&record);
+	struct sample none = {.grpc_status = -1};
 	sample_encode(&record, &none);
 	CHECK_MEM(record.bytes, record.len, "\0\0\0\0", 4);
 	CHECK_EQ(sample_decode(record.bytes + 4, 0, &got), 0);
@@ -98,7 +136,7 @@ TEST(what_was_written_is_read)
 
 TEST(a_record_is_complete_at_its_last_byte_and_not_before)
 {
-	struct sample want = full(), got;
+	struct sample want = ending(), got;
 	sample_encode(&record, &want);
 	for (size_t len = 0; len < record.len; len++) {
 		char *exact = malloc(len + 1); /* so that a read behind it shows */
@@ -142,6 +180,11 @@ TEST(fields_of_later_versions_are_passed_over_and_nonsense_is_refused)
 	CHECK(!DECODES("\x6a\xff\xff\xff\xff\xff\xff\xff\xff\x7fx", &s)); /* 2^63 - 1 bytes */
 	CHECK(!DECODES("\x72\2\x0a\5", &s));                              /* bad metadata */
 	CHECK(!DECODES("\x72\2\x0a\0\x10\5\x72\2\x0a\0", &s));            /* metadata torn apart */
+	CHECK(!DECODES("\xa2\1\2\x0a\0\x10\5\xa2\1\2\x0a\0", &s));        /* trailers, too */
+	CHECK(DECODES("\xb8\1\x11", &s)); /* a status that gRPC has not: as its readers take it */
+	CHECK_EQ(s.grpc_status, 2);
+	CHECK(DECODES("\x88\1\2", &s)); /* an event of a later version */
+	CHECK_EQ(s.event, SAMPLE_EVENT_MESSAGE);
 }
 
 TEST(json_has_every_field_and_is_read_by_jansson)
@@ -153,15 +196,31 @@ TEST(json_has_every_field_and_is_read_by_jansson)
 	jsonw_begin(&j, &out);
 	sample_json(&j, NULL, &s);
 	CHECK_STR(out.bytes,
-		"{\"time\":\"2023-11-14T22:13:20.123Z\",\"stream\":\"3-77\",\"listener\":\"in\","
+		"{\"time\":\"2023-11-14T22:13:20.123Z\",\"event\":\"message\","
+		"\"stream\":\"3-77\",\"listener\":\"in\","
 		"\"route\":\"all\",\"cluster\":\"up\",\"service\":\"a.B\",\"method\":\"C\","
 		"\"direction\":\"received\",\"message\":3,\"size\":4294967296,\"compressed\":true,"
 		"\"cut\":true,\"truncated\":true,\"payload\":\"AAH//g==\",\"metadata\":["
 		"[\"user-agent\",\"grpc \xc3\xa4\"],[\"authorization\",null],[\"x-empty\",\"\"]],"
-		"\"metadata_cut\":true}");
+		"\"metadata_cut\":true,\"response_metadata\":[[\"set-cookie\",null]],"
+		"\"response_metadata_cut\":false}");
 	json_t *read = json_loads(out.bytes, 0, NULL);
 	CHECK(read);
 	json_decref(read);
+	s = ending();
+	buf_clear(&out);
+	jsonw_begin(&j, &out);
+	sample_json(&j, NULL, &s);
+	CHECK_STR(out.bytes,
+		"{\"time\":\"2023-11-14T22:13:20.123Z\",\"event\":\"end\","
+		"\"stream\":\"3-77\",\"listener\":\"in\","
+		"\"route\":\"all\",\"cluster\":\"up\",\"service\":\"a.B\",\"method\":\"C\","
+		"\"http_status\":200,\"grpc_status\":\"NOT_FOUND\",\"ended_by\":\"upstream\","
+		"\"reason\":\"complete\",\"metadata\":["
+		"[\"user-agent\",\"grpc \xc3\xa4\"],[\"authorization\",null],[\"x-empty\",\"\"]],"
+		"\"metadata_cut\":true,\"response_metadata\":[[\"set-cookie\",null]],"
+		"\"response_metadata_cut\":false,\"trailers\":[[\"grpc-status\",\"5\"]],"
+		"\"trailers_cut\":true}");
 	buf_fini(&out);
 	done();
 }
@@ -219,7 +278,7 @@ TEST(records_one_behind_the_other_are_lines_up_to_where_they_end)
 TEST(random_bytes_never_lead_outside)
 {
 	struct rand r;
-	struct sample want = full(), s;
+	struct sample want = ending(), s;
 	struct buf out;
 	struct jsonw j;
 	rand_seed(&r, tap_seed());

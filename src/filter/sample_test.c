@@ -161,15 +161,15 @@ TEST(a_message_that_its_stream_does_not_finish_is_shown_as_cut)
 	begin((struct config_sample){.every = 1, .bytes = 100});
 	struct call *c = sampled_call();
 	request(c, "\0\0\0\0\12half", 9, true); /* ended in order, in the middle of it */
-	CHECK_EQ(look(), 1);
+	CHECK_EQ(look_at_messages(), 1);
 	CHECK(samples[0].cut && samples[0].size == 10 && is(samples[0].payload, "half"));
 	over(c);
 	c = sampled_call();
 	request(c, "\0\0\0\0\12hal", 8, false);
-	CHECK_EQ(look(), 1);
+	CHECK_EQ(look_at_messages(), 1);
 	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, H2_CANCEL);
 	finish(c);
-	CHECK_EQ(look(), 2);
+	CHECK_EQ(look_at_messages(), 2);
 	CHECK(samples[1].cut && samples[1].size == 10 && is(samples[1].payload, "hal"));
 	forget();
 	end();
@@ -184,11 +184,11 @@ TEST(connect_unary_and_web_text_are_sampled_too)
 		false);
 	request(c, "hel", 3, false);
 	request(c, "lo", 2, true);
-	CHECK_EQ(look(), 1);
+	CHECK_EQ(look_at_messages(), 1);
 	CHECK(samples[0].compressed && samples[0].size == 5 && is(samples[0].payload, "hello"));
 	response_fields(c, EVENT_HEAD, FIELDS(":status", "200"), false);
 	response(c, "", 0, true);
-	CHECK_EQ(look(), 2);
+	CHECK_EQ(look_at_messages(), 2);
 	CHECK(!samples[1].compressed && samples[1].size == 0);
 	finish(c);
 	c = call_with(&route,
@@ -196,11 +196,135 @@ TEST(connect_unary_and_web_text_are_sampled_too)
 			"application/grpc-web-text"),
 		false);
 	request(c, "AAAAAANhYmM=", 12, true);
-	CHECK_EQ(look(), 3);
+	CHECK_EQ(look_at_messages(), 3);
 	CHECK(is(samples[2].payload, "abc"));
 	response_fields(c, EVENT_HEAD,
 		FIELDS(":status", "200", "content-type", "application/grpc-web-text"), true);
 	finish(c);
+	forget();
+	end();
+}
+
+TEST(with_no_bytes_a_sample_has_lengths_and_nothing_of_a_payload)
+{
+	begin((struct config_sample){.every = 1, .bytes = 0});
+	struct call *c = sampled_call();
+	request(c, two, TWO_BYTES, false);
+	response_head(c);
+	response(c, "\0\0\0\0\6SECRET", 11, false);
+	response(c, "\0\0\0\0\6SEC", 8, true); /* and one that is cut */
+	CHECK_EQ(look_at_messages(), 4);
+	CHECK(samples[0].size == 3 && samples[1].size == 1 && samples[1].compressed);
+	CHECK(samples[2].size == 6 && samples[3].size == 6 && samples[3].cut);
+	for (unsigned i = 0; i < sample_count; i++)
+		CHECK_EQ(samples[i].payload.len, 0);
+	CHECK(!memmem(latest.bytes, latest.len, "SEC", 3));
+	finish(c);
+	forget();
+	end();
+}
+
+/* The only record of `c`, whose messages no rule chose, or that had none. */
+static const struct sample *only_end(void)
+{
+	CHECK_EQ(look(), 1);
+	CHECK_EQ(samples[0].event, SAMPLE_EVENT_END);
+	CHECK_EQ(samples[0].direction, SAMPLE_DIRECTION_UNKNOWN);
+	CHECK(samples[0].message == 0 && samples[0].size == 0 && samples[0].payload.len == 0);
+	return &samples[0];
+}
+
+TEST(the_end_of_a_sampled_call_has_its_status_and_what_stood_around_its_messages)
+{
+	begin((struct config_sample){.every = 1, .bytes = 9});
+	struct call *c = sampled_call();
+	send_numbered(c, LANE_REQUEST, 0, 1);
+	response_fields(c, EVENT_HEAD, FIELDS(":status", "200", "x-head", "1"), false);
+	send_numbered(c, LANE_RESPONSE, 0, 1);
+	CHECK_EQ(look(), 2);
+	CHECK(!has(&samples[0].lists[SAMPLE_LIST_RESPONSE], "x-head")); /* had not come yet */
+	CHECK(has(&samples[1].lists[SAMPLE_LIST_RESPONSE], "x-head"));
+	CHECK(!has(&samples[1].lists[SAMPLE_LIST_RESPONSE], ":status"));
+	env.wall_ns += 5;
+	response_fields(c, EVENT_TRAILERS, FIELDS("grpc-status", "5", "x-trailer", "2"), true);
+	CHECK_EQ(look(), 2);
+	uint64_t id = c->id;
+	finish(c);
+	REQUIRE(look() == 3);
+	const struct sample *s = &samples[2];
+	CHECK(s->event == SAMPLE_EVENT_END && s->stream == id && s->time_ns % 10 == 5);
+	CHECK(is(s->route, "sampled") && is(s->service, "a.B") && is(s->method, "C"));
+	CHECK(s->http_status == 200 && s->grpc_status == GRPC_NOT_FOUND);
+	CHECK(is(s->ended_by, "upstream") && is(s->reason, "complete"));
+	CHECK(has(&s->lists[SAMPLE_LIST_REQUEST], "content-type"));
+	CHECK(has(&s->lists[SAMPLE_LIST_RESPONSE], "x-head"));
+	CHECK(has(&s->lists[SAMPLE_LIST_TRAILERS], "x-trailer"));
+	CHECK(has(&s->lists[SAMPLE_LIST_TRAILERS], "grpc-status"));
+	CHECK_EQ(taken("sent") + taken("received"), 2); /* an end is no message */
+	forget();
+	end();
+}
+
+TEST(a_call_of_which_no_message_was_taken_has_no_end_unless_its_header_asked)
+{
+	begin((struct config_sample){.every = 1000000000,
+		.header = {.name = (char *)"x-debug", .kind = MATCH_PRESENT},
+		.bytes = 9});
+	struct call *c = sampled_call();
+	send_numbered(c, LANE_REQUEST, 0, 3);
+	response_head(c);
+	over(c);
+	CHECK_EQ(look(), 0);
+	c = call_with(&route,
+		FIELDS(":method", "POST", ":path", "/a.B/C", "content-type", "application/grpc",
+			"x-debug", ""),
+		true);
+	/* "Trailers-Only": they are the head. */
+	response_fields(c, EVENT_HEAD, FIELDS(":status", "200", "grpc-status", "7"), true);
+	finish(c);
+	const struct sample *s = only_end();
+	CHECK_EQ(s->grpc_status, GRPC_PERMISSION_DENIED);
+	CHECK(has(&s->lists[SAMPLE_LIST_RESPONSE], "grpc-status"));
+	CHECK(has(&s->lists[SAMPLE_LIST_REQUEST], "x-debug"));
+	forget();
+	end();
+}
+
+TEST(the_end_of_a_call_that_was_cut_off_says_why_and_what_the_client_was_told)
+{
+	begin((struct config_sample){
+		.header = {.name = (char *)"content-type", .kind = MATCH_PRESENT}});
+	struct call *c = sampled_call();
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, H2_CANCEL);
+	finish(c);
+	const struct sample *s = only_end();
+	CHECK(s->http_status == 0 && s->grpc_status == -1 && is(s->ended_by, "client"));
+	CHECK_EQ(s->lists[SAMPLE_LIST_RESPONSE].fields.len, 0);
+	forget();
+	end();
+	begin((struct config_sample){
+		.header = {.name = (char *)"content-type", .kind = MATCH_PRESENT}});
+	c = sampled_call();
+	call_fail(c, REASON_UPSTREAM_LOST, "lost");
+	finish(c);
+	s = only_end();
+	CHECK(s->grpc_status == GRPC_UNAVAILABLE && is(s->reason, "upstream_lost"));
+	CHECK(has(&s->lists[SAMPLE_LIST_RESPONSE], "grpc-message"));
+	forget();
+	end();
+}
+
+/* Of the request's last message the end may be known only when the trailers have passed. */
+TEST(trailers_are_shown_also_where_a_message_was_taken_only_after_them)
+{
+	begin((struct config_sample){.every = 1, .bytes = 9, .lanes = SAMPLE_SENT});
+	struct call *c = sampled_call();
+	request(c, "\0\0\0\0\6ab", 7, false);
+	response_head(c);
+	response_fields(c, EVENT_TRAILERS, FIELDS("x-trailer", "2"), true);
+	finish(c);
+	CHECK_EQ(look(), 2);
+	CHECK(samples[0].cut && has(&samples[1].lists[SAMPLE_LIST_TRAILERS], "x-trailer"));
 	forget();
 	end();
 }

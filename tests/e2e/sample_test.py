@@ -47,14 +47,15 @@ class Sampling:
     def __exit__(self, *exc):
         return self.stack.__exit__(*exc)
 
-    def ring(self, query="?limit=1000"):
+    def ring(self, query="?limit=1000", event="message"):
         status, text = self.weir.get("/samples" + query)
         check_eq(status, 200, text)
-        return json.loads(text)["samples"]
+        return [s for s in json.loads(text)["samples"] if s["event"] == event]
 
-    def in_log(self):
-        return [json.loads(line)["sample"] for line in self.weir.stderr().splitlines()
-                if line.startswith('{"sample":')]
+    def in_log(self, event="message"):
+        samples = [json.loads(line)["sample"] for line in self.weir.stderr().splitlines()
+                   if line.startswith('{"sample":')]
+        return [s for s in samples if s["event"] == event]
 
     def taken(self, **labels):
         return self.weir.metrics().sum("weir_samples_total", rt_route="all", **labels)
@@ -67,7 +68,9 @@ class Sampling:
 
 NAMES = {1: "time", 2: "stream", 3: "listener", 4: "route", 5: "cluster", 6: "service", 7: "method", 8: "direction",
          9: "message", 10: "size", 11: "compressed", 12: "cut", 13: "payload", 14: "metadata", 15: "metadata_cut",
-         16: "worker"}
+         16: "worker", 17: "event", 18: "response_metadata", 19: "response_metadata_cut", 20: "trailers",
+         21: "trailers_cut", 22: "http_status", 23: "grpc_status", 24: "ended_by", 25: "reason"}
+LISTS = (14, 18, 20)
 
 
 def varint(data, at):
@@ -97,11 +100,12 @@ def decode(data):
     found, at = [], 0
     while len(data) - at >= 4 and len(data) - at - 4 >= struct.unpack_from(">I", data, at)[0]:
         size, = struct.unpack_from(">I", data, at)
-        record = {"metadata": [], "payload": b"", "compressed": 0, "cut": 0, "size": 0, "worker": 0}
+        record = {"event": 0, "payload": b"", "compressed": 0, "cut": 0, "size": 0, "worker": 0,
+                  **{NAMES[n]: [] for n in LISTS}}
         for number, value in fields(data[at + 4:at + 4 + size]):
-            if number == 14:
+            if number in LISTS:
                 pair = dict(fields(value))
-                record["metadata"].append((pair[1].decode(), pair.get(2)))
+                record[NAMES[number]].append((pair[1].decode(), pair.get(2)))
             else:
                 record[NAMES[number]] = value.decode() if isinstance(value, bytes) and number != 13 else value
         found.append(record)
@@ -109,12 +113,16 @@ def decode(data):
     return found, at
 
 
-def in_file(path):
+def all_in_file(path):
     with open(path, "rb") as f:
         data = f.read()
     found, used = decode(data)
     check_eq(used, len(data), "whole records")
     return found
+
+
+def in_file(path):
+    return [r for r in all_in_file(path) if r["event"] == 0]
 
 
 def key(direction, stream, message):
@@ -151,8 +159,9 @@ def samples_are_the_first_bytes_of_what_was_sent_in_the_ring_the_log_and_the_fil
         eventually(lambda: os.path.exists(s.file) and by_record(in_file(s.file)) == want, "the file")
         eventually(lambda: by_json(s.in_log()) == want, "the log")
         printed = subprocess.run([weir_binary(), "samples", s.file], capture_output=True, text=True, check=True)
-        check_eq(by_json(map(json.loads, printed.stdout.splitlines())), want, "weir samples")
-        one = s.ring("?limit=1")[0]
+        lines = [json.loads(line) for line in printed.stdout.splitlines()]
+        check_eq(by_json(x for x in lines if x["event"] == "message"), want, "weir samples")
+        one = s.ring("?limit=2")[0]
         check_eq((one["listener"], one["route"], one["cluster"], one["service"], one["method"]),
                  ("in", "all", "up", "weir.e2e.Peer", "Chat"))
         check_eq(s.ring("?route=other"), [])
@@ -224,6 +233,47 @@ def no_secret_reaches_the_ring_the_log_or_the_file():
 
 
 @test
+def the_end_of_a_sampled_call_has_its_status_response_head_and_trailers_without_their_secrets():
+    secret = "hunter2hunter2"
+    sent = [("x-echo", "shown"), ("x-echo-bin", secret.encode())]  # the server sends both back, twice
+    with Sampling({"every": 1, "bytes": B, "to": EVERYWHERE}, redact=["x-echo-bin"]) as s:
+        check_eq(s.channel.unary(b"hello", metadata=sent)[0], "OK")
+        check_eq(s.channel.unary(b"hello", metadata=[*sent, ("x-fail", "7")])[0], "PERMISSION_DENIED")
+        eventually(lambda: os.path.exists(s.file) and len(all_in_file(s.file)) == 5, "the file")
+        eventually(lambda: len(s.in_log("end")) == 2, "the log")
+        ends = [r for r in all_in_file(s.file) if r["event"] == 1]
+        check_eq([(r["http_status"], r["grpc_status"], r["ended_by"], r["reason"]) for r in ends],
+                 [(200, 0, "upstream", "complete"), (200, 7, "upstream", "complete")])
+        check_eq([r["stream"] for r in ends], [1, 2])
+        for end in (*s.in_log("end"), *s.ring(event="end")):
+            ok = end["grpc_status"] == "OK"
+            check("direction" not in end and "payload" not in end, end)
+            check_eq(dict(end["metadata"])["x-echo"], "shown")
+            head, trailers = dict(end["response_metadata"]), dict(end.get("trailers", []))
+            check_eq(head["content-type"], "application/grpc")
+            where = trailers if ok else head  # an error without a message is told in the head
+            check_eq((where["x-echo"], where["x-echo-bin"]), ("shown", None))
+            check_eq(where["grpc-status"], "0" if ok else "7")
+        received = [x for x in s.ring() if x["direction"] == "received"]
+        check_eq([dict(x["response_metadata"])["x-echo"] for x in received], ["shown"])
+        with open(s.file, "rb") as f:
+            outputs = [f.read(), s.weir.get("/samples")[1].encode(), s.weir.stderr().encode()]
+        for text in outputs:
+            check(secret.encode() not in text, "a secret in an output")
+            check(base64.b64encode(secret.encode()).rstrip(b"=") not in text, "a secret in base64")
+
+
+@test
+def with_no_bytes_samples_have_lengths_and_nothing_of_payloads():
+    with Sampling({"every": 1, "bytes": 0, "to": EVERYWHERE}) as s:
+        check_eq(s.channel.unary(b"hunter2hunter2")[0], "OK")
+        eventually(lambda: os.path.exists(s.file) and len(in_file(s.file)) == 2, "the file")
+        eventually(lambda: len(s.in_log()) == 2, "the log")
+        for sample in (*in_file(s.file), *s.in_log(), *s.ring()):
+            check_eq((sample["size"], len(sample["payload"])), (14, 0))
+
+
+@test
 def a_compressed_message_says_so_and_shows_what_was_on_the_wire():
     with Sampling({"every": 1, "bytes": 64, "directions": ["sent"]}) as s:
         call = s.channel.channel.unary_unary("/weir.e2e.Peer/Unary")
@@ -246,6 +296,7 @@ def a_file_that_takes_nothing_costs_samples_and_no_stream():
             for _ in range(200):
                 chat.turn(1000)
             check_eq(chat.close()[0], "OK")
+            eventually(lambda: s.weir.metrics().sum("weir_streams_ended_total") == 1, "the end of the call")
             check_eq(s.taken(), 400)
             dropped = s.dropped("file")
             check(200 <= dropped < 400, f"{dropped} dropped")
@@ -256,7 +307,7 @@ def a_file_that_takes_nothing_costs_samples_and_no_stream():
                 nonlocal data
                 with contextlib.suppress(BlockingIOError):
                     data += os.read(reader, 1 << 20)
-                return len(decode(data)[0]) == 400 - dropped
+                return len(decode(data)[0]) == 401 - dropped  # 400 messages and the end of the call
             eventually(drained, "the rest, in whole records")
             check_eq(decode(data)[1], len(data))
     finally:
@@ -308,15 +359,24 @@ def the_schema_in_the_docs_is_that_of_the_file():
         skip("protoc is not installed")
     with Sampling({"every": 1, "bytes": B, "to": ["file"]}) as s:
         check_eq(s.channel.unary(b"hello", metadata=[("authorization", "x"), ("x-plain", "shown")])[0], "OK")
-        eventually(lambda: os.path.exists(s.file) and len(in_file(s.file)) == 2, "the file")
+        eventually(lambda: os.path.exists(s.file) and len(all_in_file(s.file)) == 3, "the file")
         with open(s.file, "rb") as f:
             data = f.read()
+    every = ('route: "all"', 'grpc_service: "weir.e2e.Peer"', 'grpc_method: "Unary"', 'name: "authorization"\n}',
+             'value: "shown"', "stream: 1")
+    judge_by_protoc(data, 0, (*every, "direction: SENT", "size: 5", 'payload: "hello"', "message: 1"))
+    judge_by_protoc(data, 2, (*every, "event: END", "http_status: 200", "grpc_status: 0", 'ended_by: "upstream"',
+                              'reason: "complete"', "response_metadata {", 'trailers {\n  name: "grpc-status"'))
+
+
+def judge_by_protoc(data, index, wanted):
+    for _ in range(index):
+        data = data[4 + struct.unpack_from(">I", data)[0]:]
     size, = struct.unpack_from(">I", data)
     r = subprocess.run(["protoc", "--decode=weir.Sample", f"--proto_path={ROOT}/docs", "sample.proto"],
                        input=data[4:4 + size], capture_output=True, check=True)
     text = r.stdout.decode()
-    for want in ('route: "all"', 'grpc_service: "weir.e2e.Peer"', 'grpc_method: "Unary"', "direction: SENT", "size: 5",
-                 'payload: "hello"', 'name: "authorization"\n}', 'value: "shown"', "message: 1", "stream: 1"):
+    for want in wanted:
         check(want in text, f"{want} in {text}")
     unknown = [line for line in text.splitlines() if line.strip()[:1].isdigit()]
     check_eq(unknown, [], "fields that the schema does not know")
