@@ -48,6 +48,10 @@ static enum h2_rx_step rst_stream(struct h2_conn *c, struct h2_frame f, const ui
 	c->books->resets_in[code < H2_CODE_COUNT ? code : H2_CODE_COUNT]++;
 	struct h2_stream *s = h2_stream_find(c, f.id);
 	if (!s) {
+		/* Servers of gRPC end a stream, reset it, and may do both again when a deadline
+		 * passes meanwhile. After RST_STREAM that costs the stream alone (5.1). */
+		if (h2_closed_recall(&c->closed, f.id) == H2_CLOSED_ENDED)
+			h2_closed_remember(&c->closed, f.id, H2_CLOSED_BY_PEER);
 		(void)!h2_rx_charge(c);
 		return H2_STEP_MORE;
 	}

@@ -101,9 +101,9 @@ void h2_runs_put(struct h2_runs *runs)
 void h2_closed_remember(struct h2_closed_memory *m, uint32_t id, enum h2_closed how)
 {
 	uint32_t entry = id >> 1 << 2 | (uint32_t)how;
-	for (unsigned i = 0; how == H2_CLOSED_BY_US && i < H2_CLOSED_MEMORY; i++) {
+	for (unsigned i = 0; how != H2_CLOSED_ENDED && i < H2_CLOSED_MEMORY; i++) {
 		if (m->ring[i] >> 2 == id >> 1 &&
-			m->ring[i]) { /* a late frame was answered: now ignore */
+			m->ring[i]) { /* a late frame was answered, or a late reset came */
 			m->ring[i] = entry;
 			return;
 		}

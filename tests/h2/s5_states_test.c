@@ -243,6 +243,18 @@ BOTH(rfc9113_5_1_rst_stream_soon_after_the_end_is_ignored)
 	IGNORED(w, id);
 }
 
+/* What servers of gRPC do when a deadline passes while they answer: everything twice. */
+BOTH(rfc9113_5_1_headers_after_the_end_and_a_rst_stream_cost_the_stream_and_not_the_connection)
+{
+	uint32_t id = stream_both_ended(w);
+	wire_rst(w, id, H2_NO_ERROR);
+	wire_head(w, id, ES);
+	RESET(w, id, H2_STREAM_CLOSED);
+	wire_rst(w, id, H2_NO_ERROR);
+	wire_head(w, id, ES);
+	ALIVE(w);
+}
+
 BOTH(rfc9113_5_1_priority_on_a_closed_stream_is_ignored)
 {
 	uint32_t id = stream_both_ended(w);

@@ -243,6 +243,38 @@ def a_reset_by_the_upstream_reaches_the_client_with_its_code(name):
 
 
 @test
+def a_server_that_ends_and_resets_a_call_twice_costs_no_other_call():
+    # gRPC's own server does so when a deadline passes while it answers.
+    def serve(wire, _nth):
+        wire.accept()
+        chat = wire.expect("HEADERS").stream
+        wire.headers(chat, raw.RESPONSE)
+        late = wire.expect("HEADERS").stream
+        wire.expect("DATA", stream=late)
+        for _ in range(2):
+            wire.headers(late, [*raw.RESPONSE, ("grpc-status", "4"), ("grpc-message", "Deadline Exceeded")], end=True)
+            wire.rst(late, raw.NO_ERROR)
+        wire.data(chat, wire.expect("DATA", stream=chat).data)
+        wire.expect("DATA", stream=chat)
+        wire.headers(chat, raw.OK, end=True)
+        wire.wait_closed()
+    with Upstream(serve) as server, Weir(one_route(server.port)) as weir, Wire.connect(weir.port()) as wire:
+        wire.start()
+        wire.headers(1, raw.request("/a.B/Chat"))
+        wire.expect("HEADERS", stream=1)
+        wire.headers(3, raw.request("/a.B/Late"))
+        wire.data(3, raw.message(b"x"), end=True)
+        check_eq(wire.collect(3)[0]["grpc-status"], "4")
+        wire.data(1, raw.message(b"hello"))
+        check_eq(wire.expect("DATA", stream=1).data, raw.message(b"hello"))
+        wire.data(1, b"", end=True)
+        check_eq(wire.expect("HEADERS", stream=1).dict["grpc-status"], "0")
+        m = weir.metrics()
+        check_eq(m.sum("weir_http2_errors_total", side="upstream", fault="stream_was_reset"), 1)
+        check_eq(m.sum("weir_connections_closed_total", side="upstream"), 0)
+
+
+@test
 def late_answers_to_a_thousand_streams_that_were_cancelled_at_once_cost_nothing():
     def script(wire, _nth):
         wire.accept()
