@@ -87,8 +87,9 @@ enum metrics_format accept_metrics_format(const struct fields *head)
 {
 	struct wishes w = {-1, -1, -1, -1, -1};
 	for (uint32_t i = 0; i < head->count; i++) {
-		struct text list = {head->list[i].value, head->list[i].value_len};
-		while (head->list[i].token == TOKEN_ACCEPT && list.len)
+		const struct field *f = &fields_list(head)[i];
+		struct text list = {f->value, f->value_len};
+		while (f->token == TOKEN_ACCEPT && list.len)
 			read_range(cut(&list, ','), &w);
 	}
 	int text = w.text >= 0 ? w.text : w.any_text >= 0 ? w.any_text : w.anything;

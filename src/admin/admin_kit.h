@@ -59,10 +59,10 @@ static struct admin_hooks hooks = {NULL, refresh, NULL, current, ready, live, dr
 
 static inline void front_push(struct call *c, struct event *ev)
 {
-	for (uint32_t i = 0; ev->fields && i < ev->fields->count; i++)
-		buf_fmt(&got.head, "%.*s: %.*s\n", (int)ev->fields->list[i].name_len,
-			ev->fields->list[i].name, (int)ev->fields->list[i].value_len,
-			ev->fields->list[i].value);
+	const struct field *list = ev->fields ? fields_list(ev->fields) : NULL;
+	for (uint32_t i = 0; list && i < ev->fields->count; i++)
+		buf_fmt(&got.head, "%.*s: %.*s\n", (int)list[i].name_len, list[i].name,
+			(int)list[i].value_len, list[i].value);
 	buf_add(&got.body, ev->data.at, ev->data.len);
 	got.pieces += ev->kind == EVENT_DATA;
 	got.owed += ev->data.len;

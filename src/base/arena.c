@@ -2,7 +2,7 @@
 #include <string.h>
 #include "base/mem.h"
 
-#define ALIGN 8u
+#define ALIGN ARENA_ALIGN
 #define CHUNK_BYTES_MAX                                                                            \
 	65536u /* chunks double up to this, so that a big section costs few mallocs */
 
@@ -44,7 +44,7 @@ static void *chunk_add(struct arena *a, size_t bytes)
 	return c->bytes;
 }
 
-void *arena_alloc(struct arena *a, size_t bytes)
+void *arena_alloc_slow(struct arena *a, size_t bytes)
 {
 	if (bytes > SIZE_MAX - ALIGN)
 		return NULL;
@@ -67,7 +67,7 @@ void *arena_dup(struct arena *a, const void *bytes, size_t len)
 	return copy;
 }
 
-void arena_fini(struct arena *a)
+void arena_free_chunks(struct arena *a)
 {
 	struct arena_chunk *c = a->chunks;
 	while (c) {
@@ -76,5 +76,4 @@ void arena_fini(struct arena *a)
 		c = next;
 	}
 	a->chunks = NULL;
-	a->at = a->end = NULL;
 }

@@ -33,7 +33,7 @@ static inline void note_event(struct record *r, const struct event *ev)
 		note(r, data);
 	}
 	for (uint32_t i = 0; ev->fields && i < ev->fields->count; i++) {
-		const struct field *f = &ev->fields->list[i];
+		const struct field *f = &fields_list(ev->fields)[i];
 		char pair[160];
 		snprintf(pair, sizeof(pair), "[%.*s=%.*s]", (int)f->name_len, f->name,
 			(int)f->value_len, f->value);

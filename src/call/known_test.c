@@ -16,14 +16,15 @@ static struct fields *head(const char *const *pairs, uint32_t n)
 	for (int i = 0; pairs[i]; i += 2)
 		if (fields_add(all, pairs[i], strlen(pairs[i]), pairs[i + 1], strlen(pairs[i + 1])))
 			abort();
-	struct fields_run *run = run_intern(all->list, n);
+	struct fields_run *run = run_intern(fields_list(all), n);
 	if (!run)
 		abort();
 	fields_begin(f, run);
-	for (uint32_t i = n; i < all->count; i++)
-		if (fields_add(f, all->list[i].name, all->list[i].name_len, all->list[i].value,
-			    all->list[i].value_len))
+	for (uint32_t i = n; i < all->count; i++) {
+		const struct field *x = &fields_list(all)[i];
+		if (fields_add(f, x->name, x->name_len, x->value, x->value_len))
 			abort();
+	}
 	fields_destroy(all);
 	return f;
 }

@@ -21,7 +21,7 @@ bool match_header(const struct config_header_match *h, const struct fields *head
 {
 	size_t name_len = strlen(h->name);
 	for (uint32_t i = 0; i < head->count; i++) {
-		const struct field *f = &head->list[i];
+		const struct field *f = &fields_list(head)[i];
 		if (f->name_len == name_len && !memcmp(f->name, h->name, name_len) &&
 			value_matches(h, f))
 			return true;

@@ -67,7 +67,7 @@ static struct call *known_call(const char *type)
 	struct fields *all = FIELDS(
 		":method", "POST", ":path", "/a.B/C", "content-type", type, "te", "trailers");
 	struct fields *head = fields_create();
-	struct fields_run *run = run_intern(all->list, all->count);
+	struct fields_run *run = run_intern(fields_list(all), all->count);
 	if (!head || !run)
 		abort();
 	fields_begin(head, run);

@@ -56,7 +56,7 @@ void sample_metadata_keep(struct sample_metadata *m, struct call *c, const struc
 	char kept[SAMPLE_METADATA_BYTES];
 	size_t len = 0;
 	for (uint32_t i = 0; i < fields->count; i++) {
-		const struct field *f = &fields->list[i];
+		const struct field *f = &fields_list(fields)[i];
 		if (f->name_len == 0 || f->name[0] == ':')
 			continue;
 		if (!keep_field(kept, &len, f, is_secret(&c->generation->config->sampling, f)))

@@ -16,8 +16,8 @@ static char *slurp(const char *path, size_t *len)
 static struct fields *with_marked(struct fields *f)
 {
 	for (uint32_t i = 0; i < f->count; i++)
-		if (!strncmp(f->list[i].name, "x-marked", 8))
-			f->list[i].flags |= FIELD_NEVER_INDEX;
+		if (!strncmp(fields_own(f)[i].name, "x-marked", 8))
+			fields_own(f)[i].flags |= FIELD_NEVER_INDEX;
 	return f;
 }
 

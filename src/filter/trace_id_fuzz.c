@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(n == 0 || strspn(id, "0") < n);
 	bool found = n == 0;
 	for (uint32_t i = 0; i < f->count && !found; i++)
-		found = memmem(f->list[i].value, f->list[i].value_len, id, n) != NULL;
+		found = memmem(fields_list(f)[i].value, fields_list(f)[i].value_len, id, n) != NULL;
 	check(found);
 	fields_destroy(f);
 	return 0;

@@ -15,11 +15,13 @@
 _Static_assert(RUN_FIELDS <= FIRST_FIELDS, "a section has room for its run");
 #define LENGTH_MAX (1u << 30) /* name or value; far above any configured limit */
 
+/* Whole cache lines, and what a head with a run has of its own in few of them. */
 struct fields_block {
 	struct fields f; /* first: a section's address is its block's */
-	struct field list[FIRST_FIELDS];
 	_Alignas(8) uint8_t bytes[FIRST_BYTES];
+	struct field list[FIRST_FIELDS];
 };
+_Static_assert(sizeof(struct fields_block) % 64 == 0 && sizeof(struct fields) == 64, "lines");
 
 static _Thread_local struct free_list cache;
 
@@ -33,11 +35,12 @@ struct fields *fields_create(void)
 	struct fields *f = free_list_take(&cache, sizeof(struct fields_block));
 	if (!f)
 		return NULL;
-	f->list = block_of(f)->list;
+	f->own = block_of(f)->list;
+	f->run = NULL;
 	f->count = 0;
 	f->cap = FIRST_FIELDS;
 	f->list_bytes = 0;
-	f->run = NULL;
+	f->lent = 0;
 	f->run_changed = false;
 	arena_init(&f->arena, block_of(f)->bytes, FIRST_BYTES, CHUNK_BYTES);
 	return f;
@@ -68,9 +71,15 @@ void fields_begin(struct fields *f, struct fields_run *run)
 {
 	ASSERT(f->count == 0 && !f->run);
 	f->run = run;
-	f->count = run->count;
+	f->count = f->lent = run->count;
 	f->list_bytes = run->list_bytes;
-	mem_copy(f->list, run->list, run->count * sizeof(*f->list));
+}
+
+void fields_fetch(struct fields *f)
+{
+	if (f->lent)
+		memcpy(f->own, f->run->list, f->lent * sizeof(*f->own));
+	f->lent = 0;
 }
 
 int fields_grow(struct fields *f)
@@ -80,9 +89,8 @@ int fields_grow(struct fields *f)
 	struct field *list = arena_alloc(&f->arena, 2 * (size_t)f->cap * sizeof(*list));
 	if (!list)
 		return ERR_NOMEM;
-	memcpy(list, f->list, f->count * sizeof(*list));
-	f->list =
-		list; /* the old one stays in the arena: a section grows rarely, and by doubling */
+	memcpy(list + f->lent, f->own + f->lent, (f->count - f->lent) * sizeof(*list));
+	f->own = list; /* the old one stays in the arena: a section grows rarely, and by doubling */
 	f->cap *= 2;
 	return 0;
 }
@@ -155,7 +163,7 @@ struct fields *fields_copy(const struct fields *f)
 	if (fields_run(f))
 		fields_begin(copy, run_ref(fields_run(f)));
 	for (uint32_t i = copy->count; i < f->count; i++) {
-		const struct field *from = &f->list[i];
+		const struct field *from = &f->own[i];
 		int err = from->token == TOKEN_OTHER
 				  ? fields_add(copy, from->name, from->name_len, from->value,
 					    from->value_len)
@@ -165,32 +173,43 @@ struct fields *fields_copy(const struct fields *f)
 			fields_destroy(copy);
 			return NULL;
 		}
-		copy->list[i].hash = from->hash;
-		copy->list[i].flags = from->flags;
+		copy->own[i].hash = from->hash;
+		copy->own[i].flags = from->flags;
 	}
 	return copy;
 }
 
-static struct field *get(const struct fields *f, enum token t)
+/* The field at this place, lent or not. */
+static const struct field *at(const struct fields *f, uint32_t i)
 {
-	for (uint32_t i = 0; i < f->count; i++)
-		if (f->list[i].token == t)
-			return &f->list[i];
-	return NULL;
+	return i < f->lent ? &f->run->list[i] : &f->own[i];
+}
+
+/* Of the first field with this token; the count: there is none. */
+static uint32_t place_of(const struct fields *f, enum token t)
+{
+	uint32_t i = 0;
+	while (i < f->lent && f->run->list[i].token != t)
+		i++;
+	if (i == f->lent)
+		while (i < f->count && f->own[i].token != t)
+			i++;
+	return i;
 }
 
 const struct field *fields_get(const struct fields *f, enum token t)
 {
-	return t == TOKEN_OTHER ? NULL : get(f, t);
+	uint32_t i = t == TOKEN_OTHER ? f->count : place_of(f, t);
+	return i < f->count ? at(f, i) : NULL;
 }
 
 const struct field *fields_find(const struct fields *f, const void *name, size_t name_len)
 {
 	enum token t = token_find(name, name_len);
 	if (t != TOKEN_OTHER)
-		return get(f, t);
+		return fields_get(f, t);
 	for (uint32_t i = 0; i < f->count; i++) {
-		const struct field *field = &f->list[i];
+		const struct field *field = at(f, i);
 		if (field->token == TOKEN_OTHER && field->name_len == name_len &&
 			!memcmp(field->name, name, name_len))
 			return field;
@@ -212,20 +231,23 @@ bool field_is(const struct field *field, const char *value)
 int fields_set(struct fields *f, enum token t, const void *value, size_t value_len)
 {
 	ASSERT(t != TOKEN_OTHER);
-	struct field *field = get(f, t);
-	if (!field)
+	uint32_t place = place_of(f, t);
+	if (place == f->count)
 		return fields_add_token(f, t, value, value_len);
 	if (value_len > LENGTH_MAX)
 		return ERR_NOMEM;
 	const char *copy = "";
 	if (value_len && !(copy = arena_dup(&f->arena, value, value_len)))
 		return ERR_NOMEM;
+	if (place < f->lent)
+		fields_fetch(f);
+	struct field *field = &f->own[place];
 	uint64_t sum = (uint64_t)f->list_bytes - field->value_len + value_len;
 	f->list_bytes = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
 	field->value = copy;
 	field->value_len = (uint32_t)value_len;
 	field->hash = 0;
-	f->run_changed |= f->run && field < f->list + f->run->count;
+	f->run_changed |= f->run && place < f->run->count;
 	return 0;
 }
 
@@ -234,11 +256,12 @@ unsigned fields_remove(struct fields *f, enum token t)
 	uint32_t kept = 0;
 	if (t == TOKEN_OTHER)
 		return 0;
+	struct field *list = fields_own(f);
 	for (uint32_t i = 0; i < f->count; i++) {
-		if (f->list[i].token == t)
-			f->list_bytes -= f->list[i].name_len + f->list[i].value_len + FIELD_BYTES;
+		if (list[i].token == t)
+			f->list_bytes -= list[i].name_len + list[i].value_len + FIELD_BYTES;
 		else
-			f->list[kept++] = f->list[i];
+			list[kept++] = list[i];
 	}
 	unsigned removed = f->count - kept;
 	f->count = kept;

@@ -3,7 +3,8 @@
  * What it is: an ordered list of name/value pairs. Pseudo-headers are fields too (":path"), in
  * front. Names are lower case. Bytes live in chunks of the section's own arena and never move,
  * names of known tokens point into the token table, so a field's pointers are good as long as the
- * section is.
+ * section is. A section that begins with a run (run.h) borrows its fields until somebody wants all
+ * of them in a row.
  * What it is not: validated; the engines validate what they decode.
  *
  * Owner: whoever holds the pointer; an event that carries fields gives them away.
@@ -37,12 +38,13 @@ struct field {
 
 struct fields_run; /* run.h */
 struct fields {
-	struct field *list;
-	uint32_t count, cap;
-	uint32_t list_bytes; /* RFC 9113 6.5.2 size */
-	struct arena arena;
+	struct field *own;      /* by place; those below `lent` are not here, but in the run */
 	struct fields_run *run; /* has the first fields' bytes; NULL: none */
-	bool run_changed;       /* the first fields are no longer the run's */
+	uint32_t count, cap;    /* all fields, lent ones too */
+	uint32_t list_bytes;    /* RFC 9113 6.5.2 size */
+	uint16_t lent;          /* so many: 0 or all of the run's */
+	bool run_changed;       /* the first fields are no longer the run's; none is lent */
+	struct arena arena;
 };
 
 struct fields *fields_create(void) MUST_USE; /* NULL: out of memory */
@@ -62,7 +64,7 @@ MUST_USE static inline int fields_add_raw(struct fields *f, struct field field)
 {
 	if (f->count == f->cap && fields_grow(f))
 		return ERR_NOMEM;
-	f->list[f->count++] = field;
+	f->own[f->count++] = field;
 	uint64_t sum = (uint64_t)f->list_bytes + field.name_len + field.value_len + FIELD_BYTES;
 	f->list_bytes = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum; /* no sum looks small */
 	return 0;
@@ -79,8 +81,22 @@ struct fields_packed *fields_pack(const struct fields *f) MUST_USE;
 struct fields *fields_unpack(const struct fields_packed *p) MUST_USE;
 void fields_packed_destroy(struct fields_packed *p); /* NULL is fine */
 
-/* Begins an empty section with a run's fields; takes the reference. */
+/* Begins an empty section with a run's fields, which stay there; takes the reference. */
 void fields_begin(struct fields *f, struct fields_run *run);
+/* All fields in a row; those that a run lends are copied first. They may be changed in place, but
+ * for a run's. Pointers to fields stay good; those to lent ones do not see the changes. */
+void fields_fetch(struct fields *f);
+static inline struct field *fields_own(struct fields *f)
+{
+	if (f->lent)
+		fields_fetch(f);
+	return f->own;
+}
+/* The same, to read. */
+static inline const struct field *fields_list(const struct fields *f)
+{
+	return fields_own((struct fields *)(uintptr_t)f);
+}
 /* The run whose fields the section begins with; NULL: none, or they were changed. */
 static inline struct fields_run *fields_run(const struct fields *f)
 {

@@ -24,8 +24,8 @@ TEST(fields_keep_order_and_find_by_token_and_by_name)
 	check_field(fields_get(f, TOKEN_TE), "te", "trailers");
 	check_field(fields_find(f, "te", 2), "te", "trailers");
 	check_field(fields_find(f, "x-own", 5), "x-own", "1");
-	check_field(&f->list[3], "x-own", "2");
-	CHECK_EQ(f->list[3].token, TOKEN_OTHER);
+	check_field(&fields_list(f)[3], "x-own", "2");
+	CHECK_EQ(fields_list(f)[3].token, TOKEN_OTHER);
 	CHECK(!fields_find(f, "x-ow", 4));
 	CHECK(!fields_get(f, TOKEN_OTHER));
 	CHECK(!fields_has(f, TOKEN_PATH));
@@ -43,8 +43,8 @@ TEST(names_and_values_may_be_empty)
 	CHECK_EQ(fields_add(f, NULL, 0, NULL, 0), 0);
 	CHECK_EQ(fields_add_token(f, TOKEN_PATH, NULL, 0), 0);
 	CHECK_EQ(f->list_bytes, 32 + 32 + 5);
-	check_field(&f->list[0], "", "");
-	check_field(&f->list[1], ":path", "");
+	check_field(&fields_list(f)[0], "", "");
+	check_field(&fields_list(f)[1], ":path", "");
 	fields_destroy(f);
 }
 
@@ -80,7 +80,7 @@ TEST(remove_takes_every_field_of_a_token_and_keeps_the_order_of_the_rest)
 	CHECK_EQ(fields_remove(f, TOKEN_COOKIE), 5);
 	REQUIRE(f->count == 5);
 	for (int i = 0; i < 5; i++)
-		CHECK_EQ(f->list[i].value[0], '0' + i);
+		CHECK_EQ(fields_list(f)[i].value[0], '0' + i);
 	fields_destroy(f);
 }
 
@@ -89,9 +89,9 @@ TEST(setting_a_value_forgets_its_hash)
 	struct fields *f = fields_create();
 	REQUIRE(f);
 	CHECK_EQ(fields_add_str(f, TOKEN_PATH, "/a"), 0);
-	f->list[0].hash = 99;
+	fields_own(f)[0].hash = 99;
 	CHECK_EQ(fields_set(f, TOKEN_PATH, "/b", 2), 0);
-	CHECK_EQ(f->list[0].hash, 0);
+	CHECK_EQ(fields_list(f)[0].hash, 0);
 	fields_destroy(f);
 }
 
@@ -106,14 +106,14 @@ TEST(a_thousand_fields_stay_in_place_while_the_list_grows)
 		int v = snprintf(value, sizeof(value), "value number %d", i);
 		REQUIRE(!fields_add(f, name, (size_t)n, value, (size_t)v));
 		if (!first)
-			first = f->list[0].value;
+			first = fields_list(f)[0].value;
 	}
-	CHECK(f->list[0].value == first);
+	CHECK(fields_list(f)[0].value == first);
 	for (int i = 0; i < 1000; i++) {
 		char name[16], value[64];
 		snprintf(name, sizeof(name), "x-%d", i);
 		snprintf(value, sizeof(value), "value number %d", i);
-		check_field(&f->list[i], name, value);
+		check_field(&fields_list(f)[i], name, value);
 	}
 	fields_destroy(f);
 }
@@ -124,16 +124,16 @@ TEST(a_copy_is_independent_of_its_original_and_keeps_flags)
 	REQUIRE(f);
 	CHECK_EQ(fields_add_str(f, TOKEN_AUTHORIZATION, "Bearer x"), 0);
 	CHECK_EQ(fields_add(f, "x-own", 5, "1", 1), 0);
-	f->list[0].flags = FIELD_NEVER_INDEX;
-	f->list[1].hash = 5;
+	fields_own(f)[0].flags = FIELD_NEVER_INDEX;
+	fields_own(f)[1].hash = 5;
 	struct fields *copy = fields_copy(f);
 	REQUIRE(copy);
-	memset((char *)(uintptr_t)f->list[1].value, 'z', 1);
+	memset((char *)(uintptr_t)fields_list(f)[1].value, 'z', 1);
 	fields_destroy(f);
-	check_field(&copy->list[0], "authorization", "Bearer x");
-	check_field(&copy->list[1], "x-own", "1");
-	CHECK_EQ(copy->list[0].flags, FIELD_NEVER_INDEX);
-	CHECK_EQ(copy->list[1].hash, 5);
+	check_field(&fields_list(copy)[0], "authorization", "Bearer x");
+	check_field(&fields_list(copy)[1], "x-own", "1");
+	CHECK_EQ(fields_list(copy)[0].flags, FIELD_NEVER_INDEX);
+	CHECK_EQ(fields_list(copy)[1].hash, 5);
 	fields_destroy(copy);
 }
 
@@ -189,7 +189,8 @@ TEST(every_failed_allocation_is_reported_and_leaks_nothing)
 		if (f) {
 			uint64_t sum = 0;
 			for (uint32_t i = 0; i < f->count; i++)
-				sum += 32 + (uint64_t)f->list[i].name_len + f->list[i].value_len;
+				sum += 32 + (uint64_t)fields_list(f)[i].name_len +
+				       fields_list(f)[i].value_len;
 			CHECK_EQ(sum, f->list_bytes);
 		}
 		fields_destroy(f);

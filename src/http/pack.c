@@ -35,8 +35,8 @@ struct fields_packed *fields_pack(const struct fields *f)
 	uint32_t first = run ? run->count : 0;
 	size_t bytes = 0;
 	for (uint32_t i = first; i < f->count; i++)
-		bytes += sizeof(struct packed_field) + own_name_bytes(&f->list[i]) +
-			 (size_t)f->list[i].value_len;
+		bytes += sizeof(struct packed_field) + own_name_bytes(&f->own[i]) +
+			 (size_t)f->own[i].value_len;
 	struct fields_packed *p = slots_take(sizeof(*p) + bytes);
 	if (!p)
 		return NULL;
@@ -45,7 +45,7 @@ struct fields_packed *fields_pack(const struct fields *f)
 	p->count = f->count - first;
 	uint8_t *at = p->bytes;
 	for (uint32_t i = first; i < f->count; i++) {
-		const struct field *x = &f->list[i];
+		const struct field *x = &f->own[i];
 		struct packed_field head = {x->hash, x->name_len, x->value_len, x->token, x->flags};
 		at = put(at, &head, sizeof(head));
 		at = put(at, x->name, own_name_bytes(x));
@@ -66,7 +66,7 @@ static const uint8_t *unpack(struct fields *f, const uint8_t *at)
 			  : fields_add_token(f, (enum token)head.token, value, head.value_len);
 	if (err)
 		return NULL;
-	struct field *last = &f->list[f->count - 1];
+	struct field *last = &f->own[f->count - 1];
 	last->hash = head.hash;
 	last->flags = head.flags;
 	return value + head.value_len;

@@ -8,7 +8,7 @@ static void check_same(const struct fields *a, const struct fields *b)
 	CHECK_EQ(a->count, b->count);
 	CHECK_EQ(a->list_bytes, b->list_bytes);
 	for (uint32_t i = 0; i < a->count && i < b->count; i++) {
-		const struct field *x = &a->list[i], *y = &b->list[i];
+		const struct field *x = &fields_list(a)[i], *y = &fields_list(b)[i];
 		CHECK_MEM(x->name, x->name_len, y->name, y->name_len);
 		CHECK_MEM(x->value, x->value_len, y->value, y->value_len);
 		CHECK_EQ(x->token, y->token);
@@ -24,8 +24,8 @@ static struct fields *section(void)
 		fields_add_str(f, TOKEN_PATH, "/a.B/C") || fields_add(f, "x-own", 5, "1", 1) ||
 		fields_add(f, "", 0, "", 0) || fields_add_str(f, TOKEN_AUTHORIZATION, "secret"))
 		abort();
-	f->list[2].hash = 0x80000001u;
-	f->list[4].flags = FIELD_NEVER_INDEX;
+	fields_own(f)[2].hash = 0x80000001u;
+	fields_own(f)[4].flags = FIELD_NEVER_INDEX;
 	return f;
 }
 
@@ -55,7 +55,7 @@ TEST(a_section_comes_back_as_it_was)
 TEST(a_section_that_begins_with_a_run_comes_back_with_it)
 {
 	struct fields *like = section(), *f = fields_create();
-	struct fields_run *run = run_intern(like->list, 3);
+	struct fields_run *run = run_intern(fields_list(like), 3);
 	REQUIRE(f && run);
 	fields_begin(f, run);
 	CHECK_EQ(fields_add_str(f, TOKEN_TE, "trailers"), 0);

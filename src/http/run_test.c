@@ -19,7 +19,7 @@ static struct fields *section(void)
 static struct fields *begun(const struct fields *like)
 {
 	struct fields *f = fields_create();
-	struct fields_run *run = run_intern(like->list, like->count);
+	struct fields_run *run = run_intern(fields_list(like), like->count);
 	if (!f || !run)
 		abort();
 	fields_begin(f, run);
@@ -29,13 +29,13 @@ static struct fields *begun(const struct fields *like)
 TEST(equal_fields_are_one_run_and_others_are_not)
 {
 	struct fields *a = section(), *b = section();
-	struct fields_run *first = run_intern(a->list, a->count);
-	struct fields_run *second = run_intern(b->list, b->count);
-	struct fields_run *shorter = run_intern(b->list, b->count - 1);
+	struct fields_run *first = run_intern(fields_list(a), a->count);
+	struct fields_run *second = run_intern(fields_list(b), b->count);
+	struct fields_run *shorter = run_intern(fields_list(b), b->count - 1);
 	CHECK(first && first == second && first->refs == 3);
 	CHECK(shorter && shorter != first);
 	CHECK_EQ(fields_set(b, TOKEN_PATH, "/a.B/D", 6), 0);
-	struct fields_run *other = run_intern(b->list, b->count);
+	struct fields_run *other = run_intern(fields_list(b), b->count);
 	CHECK(other && other != first);
 	run_unref(first);
 	run_unref(second);
@@ -90,6 +90,48 @@ TEST(a_section_whose_first_fields_change_has_no_run)
 	fields_destroy(like);
 }
 
+static void check_list(const struct fields *f, const char *want)
+{
+	char got[1024], *at = got;
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct field *x = &fields_list(f)[i];
+		at += sprintf(
+			at, "%.*s=%.*s ", (int)x->name_len, x->name, (int)x->value_len, x->value);
+	}
+	CHECK_STR(got, want);
+}
+
+TEST(a_runs_fields_are_lent_until_all_are_wanted_in_a_row)
+{
+	struct fields *like = section();
+	struct fields *f = begun(like);
+	char want[1024] = ":method=POST :path=/a.B/C x-own=1 x-empty= ";
+	const struct field *lent = fields_get(f, TOKEN_PATH);
+	CHECK(lent == &f->run->list[1]);
+	CHECK(!fields_get(f, TOKEN_TE) && !fields_find(f, "x-other", 7));
+	for (unsigned i = 0; i < 40; i++) { /* beyond the first memory for fields */
+		char number[8];
+		snprintf(number, sizeof(number), "%u", i);
+		CHECK_EQ(fields_add_str(f, TOKEN_TE, number), 0);
+		sprintf(want + strlen(want), "te=%u ", i);
+	}
+	const struct field *own = fields_get(f, TOKEN_TE);
+	CHECK(field_is(own, "0") && field_is(fields_find(f, "x-own", 5), "1"));
+	CHECK_EQ(f->count, 44);
+	check_list(f, want);
+	check_list(f, want);
+	CHECK(fields_run(f)); /* they were only copied */
+	CHECK(field_is(lent, "/a.B/C") && own == fields_get(f, TOKEN_TE));
+	CHECK(lent != fields_get(f, TOKEN_PATH) && field_is(fields_get(f, TOKEN_PATH), "/a.B/C"));
+	fields_destroy(f);
+	f = begun(like);
+	check_list(f, ":method=POST :path=/a.B/C x-own=1 x-empty= ");
+	CHECK_EQ(fields_add_str(f, TOKEN_TE, "x"), 0);
+	check_list(f, ":method=POST :path=/a.B/C x-own=1 x-empty= te=x ");
+	fields_destroy(f);
+	fields_destroy(like);
+}
+
 TEST(the_table_holds_so_many_runs_and_no_large_one)
 {
 	long live;
@@ -129,7 +171,7 @@ TEST(no_memory_is_no_run)
 	struct fields *like = section();
 	run_purge();
 	mem_fail_after(1);
-	CHECK(!run_intern(like->list, like->count));
+	CHECK(!run_intern(fields_list(like), like->count));
 	mem_fail_after(0);
 	fields_destroy(like);
 	fields_cache_purge();

@@ -285,12 +285,13 @@ static bool ends_here(const struct http1_conn *c, const struct field *f, const s
 static void keep_end_to_end(const struct http1_conn *c, const struct facts *facts)
 {
 	struct fields *f = c->fields;
+	struct field *list = fields_own(f);
 	uint32_t kept = 0;
 	for (uint32_t i = 0; i < f->count; i++) {
-		if (ends_here(c, &f->list[i], facts))
-			f->list_bytes -= f->list[i].name_len + f->list[i].value_len + 32;
+		if (ends_here(c, &list[i], facts))
+			f->list_bytes -= list[i].name_len + list[i].value_len + 32;
 		else
-			f->list[kept++] = f->list[i];
+			list[kept++] = list[i];
 	}
 	f->count = kept;
 }
@@ -345,7 +346,7 @@ enum http1_fault http1_finish_head(struct http1_conn *c, struct http1_framing *o
 	struct facts facts = {0};
 	enum http1_fault fault = HTTP1_NO_FAULT;
 	for (uint32_t i = 0; i < c->fields->count && fault == HTTP1_NO_FAULT; i++)
-		fault = read_field(c, &c->fields->list[i], &facts);
+		fault = read_field(c, &fields_list(c->fields)[i], &facts);
 	if (fault == HTTP1_NO_FAULT)
 		fault = decide_framing(c, &facts, out);
 	if (fault == HTTP1_NO_FAULT && c->role == HTTP1_SERVER)

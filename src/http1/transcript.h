@@ -46,8 +46,9 @@ static inline void transcript_line(struct transcript *t, const char *word, const
 	buf_clear(&t->data);
 	buf_str(&t->events, word);
 	for (uint32_t i = 0; f && i < f->count; i++)
-		buf_fmt(&t->events, " %.*s=%.*s", (int)f->list[i].name_len, f->list[i].name,
-			(int)f->list[i].value_len, f->list[i].value);
+		buf_fmt(&t->events, " %.*s=%.*s", (int)fields_list(f)[i].name_len,
+			fields_list(f)[i].name, (int)fields_list(f)[i].value_len,
+			fields_list(f)[i].value);
 	buf_char(&t->events, '\n');
 }
 

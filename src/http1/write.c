@@ -129,14 +129,14 @@ static void put_field(struct http1_conn *c, struct head *h, const struct field *
 static void put_fields(struct http1_conn *c, struct head *h, const struct fields *f)
 {
 	for (uint32_t i = 0; i < f->count; i++)
-		put_field(c, h, &f->list[i]);
+		put_field(c, h, &fields_list(f)[i]);
 }
 
 /* RFC 9113 8.2.3: crumbs become one field, with "; " between them. */
 static void put_cookies(struct head *h, const struct fields *f)
 {
 	for (uint32_t i = 0; i < f->count; i++) {
-		const struct field *crumb = &f->list[i];
+		const struct field *crumb = &fields_list(f)[i];
 		if (crumb->token != TOKEN_COOKIE)
 			continue;
 		h->broken |= !http1_is_field_value((const uint8_t *)crumb->value, crumb->value_len);

@@ -170,9 +170,10 @@ static enum h2_fault see_known(struct walk *w, const struct field *f)
 /* What holds for every section; `allowed` has a bit for each pseudo-header it may have. */
 static enum h2_fault walk_fields(const struct fields *f, uint32_t allowed, struct walk *w)
 {
+	const struct field *list = fields_list(f);
 	memset(w, 0, sizeof(*w));
 	for (uint32_t i = 0; i < f->count; i++) {
-		const struct field *field = &f->list[i];
+		const struct field *field = &list[i];
 		enum h2_fault fault = H2_FAULT_COUNT;
 		if (field->name_len && field->name[0] == ':') {
 			fault = see_pseudo(w, field, allowed);
@@ -374,14 +375,14 @@ static inline bool is_plain(const struct field *f)
 static bool rest_is_plain(const struct fields *f, const struct fields_run *run)
 {
 	for (uint32_t i = run->count; i < f->count; i++)
-		if (!is_plain(&f->list[i]))
+		if (!is_plain(&f->own[i]))
 			return false;
 	return true;
 }
 
 static struct fields view_of(const struct fields_run *run)
 {
-	return (struct fields){.list = (struct field *)(uintptr_t)run->list, .count = run->count};
+	return (struct fields){.own = (struct field *)(uintptr_t)run->list, .count = run->count};
 }
 
 static __attribute__((noinline)) void judge_request(struct fields_run *run)
@@ -449,12 +450,13 @@ enum h2_fault h2_check_trailers(const struct fields *f)
 int h2_join_cookies(struct fields *f)
 {
 	uint32_t crumbs = 0, bytes = 0, kept = 0, flags = 0;
+	struct field *list = fields_own(f);
 	for (uint32_t i = 0; i < f->count; i++) {
-		if (f->list[i].token != TOKEN_COOKIE)
+		if (list[i].token != TOKEN_COOKIE)
 			continue;
 		crumbs++;
-		bytes += f->list[i].value_len + 2;
-		flags |= f->list[i].flags;
+		bytes += list[i].value_len + 2;
+		flags |= list[i].flags;
 	}
 	if (crumbs < 2)
 		return 0;
@@ -463,17 +465,17 @@ int h2_join_cookies(struct fields *f)
 		return ERR_NOMEM;
 	struct field *home = NULL; /* where the joined one ends up */
 	for (uint32_t i = 0; i < f->count; i++) {
-		struct field *field = &f->list[i];
+		struct field *field = &list[i];
 		if (field->token != TOKEN_COOKIE) {
-			f->list[kept++] = *field;
+			list[kept++] = *field;
 			continue;
 		}
 		if (home) {
 			memcpy(at, "; ", 2);
 			at += 2;
 		} else {
-			home = &f->list[kept];
-			f->list[kept++] = *field;
+			home = &list[kept];
+			list[kept++] = *field;
 		}
 		memcpy(at, field->value, field->value_len);
 		at += field->value_len;

@@ -38,12 +38,12 @@ static enum h2_fault check(const struct fields *f, enum kind kind, struct h2_fac
 static struct fields *with_run(const struct fields *f, uint32_t n)
 {
 	struct fields *out = fields_create();
-	struct fields_run *run = run_intern(f->list, n);
+	struct fields_run *run = run_intern(fields_list(f), n);
 	if (!out || !run)
 		abort();
 	fields_begin(out, run);
 	for (uint32_t i = n; i < f->count; i++)
-		if (fields_add_raw(out, f->list[i]))
+		if (fields_add_raw(out, fields_list(f)[i]))
 			abort();
 	return out;
 }
@@ -279,7 +279,7 @@ static void cookies(const char *const *pairs, const char *want, unsigned count)
 	CHECK_MEM(cookie->value, cookie->value_len, want, strlen(want));
 	uint32_t bytes = 0;
 	for (uint32_t i = 0; i < f->count; i++)
-		bytes += f->list[i].name_len + f->list[i].value_len + 32;
+		bytes += fields_list(f)[i].name_len + fields_list(f)[i].value_len + 32;
 	CHECK_EQ(f->list_bytes, bytes);
 	fields_destroy(f);
 }

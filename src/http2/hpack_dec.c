@@ -141,7 +141,7 @@ static int decode_indexed(struct hpack_decoder *d, struct block *b)
 			continue;
 		if (UNLIKELY(out->count == out->cap) && fields_grow(out))
 			return ERR_NOMEM;
-		struct field *to = &out->list[out->count];
+		struct field *to = &out->own[out->count];
 		*to = *f;
 		if (e && copy_entry(&d->table, e, out, to))
 			return ERR_NOMEM;
@@ -283,7 +283,7 @@ static inline bool decode_short(struct hpack_decoder *d, struct block *b)
 	if (UNLIKELY(!value))
 		return false;
 	memcpy(value, at, len);
-	out->list[out->count++] = (struct field){.name = name->name,
+	out->own[out->count++] = (struct field){.name = name->name,
 		.name_len = name->name_len,
 		.value = value,
 		.value_len = len,
@@ -331,9 +331,9 @@ static inline void begin_known(struct hpack_decoder *d, struct block *b)
 static struct fields_run *run_of(const struct fields *out, uint32_t len)
 {
 	for (uint32_t i = 0; i < len; i++)
-		if (run_bars((enum token)out->list[i].token))
+		if (run_bars((enum token)out->own[i].token))
 			return NULL;
-	return run_intern(out->list, len);
+	return run_intern(out->own, len);
 }
 
 /* The block was decoded, and nothing was left out. What comes for the second time is kept. */

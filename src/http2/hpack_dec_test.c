@@ -296,13 +296,13 @@ TEST(fields_carry_tokens_and_outlive_their_entries)
 	hpack_decoder_destroy(d);
 	memset(block, 0, sizeof(block));
 	REQUIRE(f->count == 4);
-	CHECK_EQ(f->list[0].token, TOKEN_TE);
-	CHECK_EQ(f->list[1].token, TOKEN_TE);
-	CHECK(f->list[1].hash != 0);
-	CHECK(field_is(&f->list[1], "trailers"));
-	CHECK_EQ(f->list[3].token, TOKEN_OTHER);
-	CHECK(field_is(&f->list[3], "0123456789012345"));
-	CHECK_MEM(f->list[3].name, f->list[3].name_len, "a", 1);
+	CHECK_EQ(fields_list(f)[0].token, TOKEN_TE);
+	CHECK_EQ(fields_list(f)[1].token, TOKEN_TE);
+	CHECK(fields_list(f)[1].hash != 0);
+	CHECK(field_is(&fields_list(f)[1], "trailers"));
+	CHECK_EQ(fields_list(f)[3].token, TOKEN_OTHER);
+	CHECK(field_is(&fields_list(f)[3], "0123456789012345"));
+	CHECK_MEM(fields_list(f)[3].name, fields_list(f)[3].name_len, "a", 1);
 	fields_destroy(f);
 }
 

@@ -82,7 +82,7 @@ static bool their_decode(
 			if (fields_add(out, nv.name, nv.namelen, nv.value, nv.valuelen))
 				abort();
 			if (nv.flags & NGHTTP2_NV_FLAG_NO_INDEX)
-				out->list[out->count - 1].flags = FIELD_NEVER_INDEX;
+				fields_own(out)[out->count - 1].flags = FIELD_NEVER_INDEX;
 		}
 		if (flags & NGHTTP2_HD_INFLATE_FINAL)
 			break;
@@ -99,7 +99,7 @@ static bool same(const struct fields *a, const struct fields *b, bool same_flags
 	if (a->count != b->count || a->list_bytes != b->list_bytes)
 		return false;
 	for (uint32_t i = 0; i < a->count; i++) {
-		const struct field *x = &a->list[i], *y = &b->list[i];
+		const struct field *x = &fields_list(a)[i], *y = &fields_list(b)[i];
 		if (x->name_len != y->name_len || x->value_len != y->value_len ||
 			x->token != y->token || memcmp(x->name, y->name, x->name_len) ||
 			memcmp(x->value, y->value, x->value_len))
@@ -140,7 +140,7 @@ static void make_section(struct script *s, struct fields *out)
 		if (fields_add(out, name, name_len, value, value_len))
 			abort();
 		if ((how & 0x70) == 0x70)
-			out->list[out->count - 1].flags = FIELD_NEVER_INDEX;
+			fields_own(out)[out->count - 1].flags = FIELD_NEVER_INDEX;
 	}
 }
 
@@ -170,7 +170,7 @@ static const char *send_theirs(
 	const char *what = NULL;
 	nghttp2_nv nv[FIELDS_MAX];
 	for (uint32_t i = 0; i < sent->count; i++) {
-		const struct field *f = &sent->list[i];
+		const struct field *f = &fields_list(sent)[i];
 		nv[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)f->name, (uint8_t *)(uintptr_t)f->value,
 			f->name_len, f->value_len,
 			f->flags & FIELD_NEVER_INDEX ? NGHTTP2_NV_FLAG_NO_INDEX

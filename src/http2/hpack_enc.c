@@ -93,8 +93,7 @@ size_t hpack_encode_bound(const struct hpack_encoder *e, const struct fields *f)
 		i = run->count;
 	}
 	for (; i < f->count; i++)
-		bytes += 3 * HPACK_INT_MAX_BYTES + (size_t)f->list[i].name_len +
-			 f->list[i].value_len;
+		bytes += 3 * HPACK_INT_MAX_BYTES + (size_t)f->own[i].name_len + f->own[i].value_len;
 	return bytes;
 }
 
@@ -427,7 +426,7 @@ size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *ou
 {
 	uint8_t *at = write_size_updates(e, out);
 	struct fields_run *run = fields_run(f);
-	const struct field *rest = f->list, *end = f->list + f->count;
+	const struct field *rest = f->own, *end = f->own + f->count;
 	if (run) {
 		at = write_run(e, run, at);
 		rest += run->count;

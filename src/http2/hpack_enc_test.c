@@ -155,7 +155,7 @@ TEST(rfc7541_7_1_3_secrets_are_never_indexed)
 			bool overflow;
 			REQUIRE(f);
 			CHECK_EQ(hpack_decode(p.d, p.block, len, 4096, f, &overflow), 0);
-			CHECK(f->count == 1 && f->list[0].flags == FIELD_NEVER_INDEX);
+			CHECK(f->count == 1 && fields_list(f)[0].flags == FIELD_NEVER_INDEX);
 			fields_destroy(f);
 		}
 	}
@@ -174,14 +174,14 @@ TEST(rfc7541_6_2_3_what_came_never_indexed_leaves_so_even_when_tables_have_it)
 		REQUIRE(f && relayed &&
 			!fields_add(f, known[i][0], strlen(known[i][0]), known[i][1],
 				strlen(known[i][1])));
-		f->list[0].flags = FIELD_NEVER_INDEX;
+		fields_own(f)[0].flags = FIELD_NEVER_INDEX;
 		send_fields(&p, f);
 		CHECK_EQ(kind_of(&p), NEVER);
 		/* and with the hash of a table entry */
 		size_t n = unhex("82", p.block);
 		struct hpack_decoder *d = hpack_decoder_create(4096);
 		REQUIRE(d && !hpack_decode(d, p.block, n, 4096, relayed, NULL));
-		relayed->list[0].flags = FIELD_NEVER_INDEX;
+		fields_own(relayed)[0].flags = FIELD_NEVER_INDEX;
 		send_fields(&p, relayed);
 		CHECK_EQ(kind_of(&p), NEVER);
 		hpack_decoder_destroy(d);
@@ -295,9 +295,9 @@ TEST(a_wrong_hash_costs_bytes_but_never_changes_a_field)
 			snprintf(value, sizeof(value), "%d", (int)rand_below(&r, 30));
 			CHECK_EQ(fields_add_str(f, (enum token)rand_below(&r, TOKEN_ACCEPT), value),
 				0);
-			f->list[i].hash = rand_below(&r, 2)
-						  ? (uint32_t)rand_below(&r, 62)
-						  : 0x80000000u + (uint32_t)rand_below(&r, 3);
+			fields_own(f)[i].hash = rand_below(&r, 2)
+							? (uint32_t)rand_below(&r, 62)
+							: 0x80000000u + (uint32_t)rand_below(&r, 3);
 		}
 		send_fields(&p, f);
 		fields_destroy(f);

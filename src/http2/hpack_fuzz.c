@@ -34,7 +34,7 @@ static void check_fields(const struct fields *f)
 {
 	uint64_t cost = 0;
 	for (uint32_t i = 0; i < f->count; i++) {
-		const struct field *x = &f->list[i];
+		const struct field *x = &fields_list(f)[i];
 		ASSERT(token_find(x->name, x->name_len) == x->token);
 		ASSERT(hpack_hash(x) > HPACK_STATIC_COUNT);
 		ASSERT(x->hash <= HPACK_STATIC_COUNT || x->hash == hpack_hash(x));
@@ -54,7 +54,7 @@ static void check_again(struct coders *c, const struct fields *f)
 	ASSERT(!hpack_decode(c->again, block, n, UINT32_MAX, got, NULL));
 	ASSERT(got->count == f->count);
 	for (uint32_t i = 0; i < f->count; i++) {
-		const struct field *x = &f->list[i], *y = &got->list[i];
+		const struct field *x = &fields_list(f)[i], *y = &fields_list(got)[i];
 		ASSERT(x->name_len == y->name_len && !memcmp(x->name, y->name, x->name_len));
 		ASSERT(x->value_len == y->value_len && !memcmp(x->value, y->value, x->value_len));
 		ASSERT(x->token == y->token && !(x->flags & ~y->flags));

@@ -32,7 +32,7 @@ __attribute__((unused)) static void list_text(const struct fields *f, char *out)
 {
 	*out = '\0';
 	for (uint32_t i = 0; i < f->count; i++) {
-		const struct field *x = &f->list[i];
+		const struct field *x = &fields_list(f)[i];
 		out += sprintf(out, "%.*s: %.*s%s\n", (int)x->name_len, x->name, (int)x->value_len,
 			x->value, x->flags & FIELD_NEVER_INDEX ? "!" : "");
 	}

@@ -213,7 +213,7 @@ static double call_bytes(void)
 	static struct call *calls[WARM + STREAMS];
 	struct metrics *metrics = metrics_create(100);
 	struct fields *head = request_head(0);
-	struct fields_run *run = run_intern(head->list, 8);
+	struct fields_run *run = run_intern(fields_list(head), 8);
 	if (!metrics || !run)
 		abort();
 	call_env_init(&worker.env);

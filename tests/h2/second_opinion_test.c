@@ -35,7 +35,7 @@ struct compare {
 static void compare_field(void *arg, const char *name, const char *value)
 {
 	struct compare *cmp = arg;
-	const struct field *f = &cmp->f->list[cmp->at];
+	const struct field *f = &fields_list(cmp->f)[cmp->at];
 	if (cmp->at >= cmp->f->count || f->name_len != strlen(name) ||
 		f->value_len != strlen(value) || memcmp(f->name, name, f->name_len) ||
 		memcmp(f->value, value, f->value_len))

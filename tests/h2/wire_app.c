@@ -29,10 +29,11 @@ static char *text_of(const struct fields *f)
 	struct bytes b = {0};
 	bytes_add(&b, "", 0);
 	for (uint32_t i = 0; f && i < f->count; i++) {
+		const struct field *x = &fields_list(f)[i];
 		bytes_add(&b, "|", i > 0);
-		bytes_add(&b, f->list[i].name, f->list[i].name_len);
+		bytes_add(&b, x->name, x->name_len);
 		bytes_add(&b, " ", 1);
-		bytes_add(&b, f->list[i].value, f->list[i].value_len);
+		bytes_add(&b, x->value, x->value_len);
 	}
 	return (char *)b.p;
 }

@@ -43,7 +43,7 @@ static struct fields *parse_list(const uint8_t *at, size_t len)
 		need((uint64_t)name_len + value_len <= len - 9, "a field is longer than its list");
 		need(!fields_add(f, at + 9, name_len, at + 9 + name_len, value_len),
 			"out of memory");
-		f->list[f->count - 1].flags = at[0];
+		fields_own(f)[f->count - 1].flags = at[0];
 		at += 9 + name_len + value_len;
 		len -= 9 + name_len + value_len;
 	}
@@ -69,7 +69,7 @@ static void decode(struct hpack_decoder *d, const uint8_t *at, size_t len, struc
 	need(err != ERR_NOMEM && !overflow, "out of memory");
 	buf_char(answer, err ? 1 : 0);
 	for (uint32_t i = 0; !err && i < f->count; i++) {
-		const struct field *x = &f->list[i];
+		const struct field *x = &fields_list(f)[i];
 		buf_char(answer, (char)x->flags);
 		put_u32(answer, x->name_len);
 		put_u32(answer, x->value_len);
