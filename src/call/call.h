@@ -153,7 +153,8 @@ struct call_env {
 	const struct fields *head; /* of the request whose call opens now: its filters may look */
 	uint64_t now_ns;           /* CLOCK_MONOTONIC, this turn */
 	uint64_t wall_ns;          /* CLOCK_REALTIME, this turn */
-	uint64_t tick_ns[2];       /* of the last two timing_ticks, the older first; 0 = not yet */
+	uint64_t tick_ns[3];       /* of the last timing_begin_ticks, the oldest first; 0 = not yet */
+	bool tick_odd;             /* changes with each */
 	struct rand *rand;
 	struct metrics_slab *metrics;
 	struct list reap;            /* calls to free at the end of the turn */
@@ -206,6 +207,7 @@ struct call {
 	uint8_t hung_said;    /* bit by state: it was in the log */
 	uint8_t stall_causes; /* so many times are in `stalls` */
 	bool status_missing;  /* its body has the status, and ended without it */
+	bool tick_odd;        /* as env->tick_odd was at its last timing_tick */
 	/* What the client was told. */
 	uint16_t http_status; /* 0 = no head yet */
 	int16_t grpc_status;  /* -1 = none seen */

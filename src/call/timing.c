@@ -30,15 +30,29 @@ static uint32_t messages_of(const struct call *c)
 	return (uint32_t)(c->lanes[LANE_REQUEST].messages + c->lanes[LANE_RESPONSE].messages);
 }
 
+void timing_begin_ticks(struct call_env *env)
+{
+	env->tick_ns[0] = env->tick_ns[1];
+	env->tick_ns[1] = env->tick_ns[2];
+	env->tick_ns[2] = env->now_ns;
+	env->tick_odd = !env->tick_odd;
+}
+
 void timing_tick(struct call *c)
 {
 	c->ticks[0] = c->ticks[1];
 	c->ticks[1] = messages_of(c);
+	c->tick_odd = c->env->tick_odd;
 }
 
 uint64_t timing_rate_milli(const struct call *c)
 {
-	uint64_t since = c->env->tick_ns[0] > c->begun_ns ? c->env->tick_ns[0] : c->begun_ns;
+	/* One that has not been told yet remembers a tick more ago; of one that never was, the
+	 * begin is later than either. */
+	bool told = c->tick_odd == c->env->tick_odd;
+	uint64_t since = c->env->tick_ns[told ? 1 : 0];
+	if (since < c->begun_ns)
+		since = c->begun_ns;
 	uint64_t window_ns = c->env->now_ns - since;
 	if (window_ns < NS_PER_SEC)
 		window_ns = NS_PER_SEC;

@@ -74,7 +74,10 @@ static inline void timing_admitted(struct call *c, enum lane_id lane, uint32_t b
 	}
 }
 
-/* Rates: the owner of the env shifts its tick_ns about once a second, and tells each call. */
+/* Rates: about once a second the owner of the env begins, and then tells each call, at once or in
+ * the course of some turns, before it begins anew. What passes until a call is told counts for its
+ * next rate. */
+void timing_begin_ticks(struct call_env *env);
 void timing_tick(struct call *c);
 /* Messages a second, both lanes, in thousandths: over the last one to two seconds; of a younger
  * call as if it were a second old, so that a burst is no rate. */

@@ -25,8 +25,7 @@ static void pass(uint64_t ms, uint64_t sent, uint64_t received)
 
 static void tick(void)
 {
-	env.tick_ns[0] = env.tick_ns[1];
-	env.tick_ns[1] = env.now_ns;
+	timing_begin_ticks(&env);
 	timing_tick(&call);
 }
 
@@ -52,11 +51,34 @@ TEST(a_rate_counts_both_directions_over_the_last_one_to_two_seconds)
 	CHECK_EQ(timing_rate_milli(&call), 0);
 }
 
+static bool is_about(uint64_t milli)
+{
+	uint64_t rate = timing_rate_milli(&call);
+	return rate >= milli / 100 * 99 && rate <= milli;
+}
+
+/* What it has in the time until it is told is not in the rate: one hundredth here. */
+TEST(a_call_that_is_told_of_a_tick_late_keeps_its_rate_meanwhile)
+{
+	begin();
+	tick();
+	for (int i = 0; i < 4; i++) {
+		pass(1000, 1000, 3000);
+		CHECK(is_about(4000000));
+		timing_begin_ticks(&env); /* calls before this one have their turn */
+		CHECK(is_about(4000000));
+		pass(10, 10, 30);
+		CHECK(is_about(4000000));
+		timing_tick(&call);
+		CHECK(is_about(4000000));
+	}
+}
+
 TEST(a_burst_of_a_young_call_is_no_rate)
 {
 	begin();
-	env.tick_ns[0] = env.now_ns - 1500 * NS_PER_MS; /* ticks from before it began */
-	env.tick_ns[1] = env.now_ns - 500 * NS_PER_MS;
+	env.tick_ns[1] = env.now_ns - 1500 * NS_PER_MS; /* ticks from before it began */
+	env.tick_ns[2] = env.now_ns - 500 * NS_PER_MS;
 	pass(1, 7, 0);
 	CHECK_EQ(timing_rate_milli(&call), 7000);
 	pass(499, 0, 0);

@@ -34,7 +34,7 @@ static void stream_let_go(struct call *c)
 	h2_stream_set_user(s, NULL);
 	h2_stream_release(s);
 	h2io_dirty(&f->io);
-	walk_gone(f->io.worker, &c->node);
+	walk_gone(&f->io.worker->walks, &c->node);
 	list_remove(&c->node);
 	call_front_done(c);
 }
@@ -451,17 +451,6 @@ void front_shutdown(struct h2io *io)
 		h2io_dirty(io);
 	} else {
 		h2io_finish(io, CLOSED_DRAIN);
-	}
-}
-
-void front_each_call(struct worker *w, void (*visit)(struct call *c))
-{
-	LIST_FOR_EACH (n, &w->ios) {
-		struct h2io *io = CONTAINER_OF(n, struct h2io, all);
-		if (link_is(io))
-			continue;
-		LIST_FOR_EACH (cn, &front_of(io)->calls)
-			visit(CONTAINER_OF(cn, struct call, node));
 	}
 }
 

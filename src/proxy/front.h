@@ -31,8 +31,6 @@ struct front {
 int front_create(struct worker *w, struct worker_listener *wl, int fd, const char *peer) MUST_USE;
 void front_drain(struct h2io *io);    /* GOAWAY in two phases; closes when its last call ends */
 void front_shutdown(struct h2io *io); /* every call ends UNAVAILABLE, then the connection */
-/* Visits every call of this worker; `visit` changes nothing of any list. */
-void front_each_call(struct worker *w, void (*visit)(struct call *c));
 struct list *front_calls(struct h2io *io); /* NULL: it is a link's */
 /* The call's stream, and the connection it is on. NULL: it has none (any more), or it is HTTP/1. */
 const struct h2io *front_stream(const struct call *c, struct h2_stream_info *out);

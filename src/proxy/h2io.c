@@ -104,7 +104,7 @@ void h2io_close(struct h2io *io, enum close_reason reason)
 	loop_close(&w->loop, &io->watch);
 	list_remove(&io->dirty);
 	list_remove(&io->again);
-	walk_gone(w, &io->all);
+	walk_gone(&w->walks, &io->all);
 	list_remove(&io->all);
 	list_push_back(&w->dead, &io->all);
 	series_add(worker_closed_series(w, io->side, io->name, close_reason_label(io->reason)),

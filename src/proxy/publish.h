@@ -4,6 +4,7 @@
 #ifndef WEIR_PROXY_PUBLISH_H
 #define WEIR_PROXY_PUBLISH_H
 #include "proxy/walk.h"
+#include "proxy/worker.h"
 
 /* At most `most` calls, and then the rest; true when all is there. `k`: zeroed at first. */
 bool publish_some(struct worker *w, struct walk *k, unsigned most);

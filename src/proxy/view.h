@@ -22,6 +22,7 @@
 #include "proxy/control_priv.h"
 #include "proxy/gather.h"
 #include "proxy/walk.h"
+#include "proxy/worker.h"
 
 #define VIEW_TEXT_MAX     512u /* a path may be much longer */
 #define VIEW_ROWS_MAX     10000u

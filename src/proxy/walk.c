@@ -2,10 +2,11 @@
 #include "proxy/front.h"
 #include "proxy/h2io.h"
 #include "proxy/link.h"
+#include "proxy/worker.h"
 
-void walk_step_over(struct worker *w, const struct list *node)
+void walk_step_over(struct list *walks, const struct list *node)
 {
-	LIST_FOR_EACH (n, &w->walks) {
+	LIST_FOR_EACH (n, walks) {
 		struct walk *k = CONTAINER_OF(n, struct walk, node);
 		if (k->call == node)
 			k->call = node->next;

@@ -10,11 +10,13 @@
 #define WEIR_PROXY_WALK_H
 #include <stdbool.h>
 #include <stdint.h>
-#include "proxy/worker.h"
+#include "base/list.h"
 
 #define WALK_VISITS_PER_TURN 2048u /* of who asks for a page: about a millisecond */
 
+struct call;
 struct h2io;
+struct worker;
 
 struct walk {
 	struct list node;  /* in worker->walks */
@@ -29,11 +31,11 @@ bool walk_calls(struct walk *k, struct worker *w, unsigned most,
 bool walk_connections(struct walk *k, struct worker *w, unsigned most,
 	void (*visit)(struct h2io *io, void *arg), void *arg);
 void walk_stop(struct walk *k);
-void walk_step_over(struct worker *w, const struct list *node);
-/* `node` (h2io.all, or call.node) is about to leave its list. */
-static inline void walk_gone(struct worker *w, const struct list *node)
+void walk_step_over(struct list *walks, const struct list *node);
+/* `node` (h2io.all, or call.node) is about to leave its list; `walks`: its worker's. */
+static inline void walk_gone(struct list *walks, const struct list *node)
 {
-	if (!list_empty(&w->walks))
-		walk_step_over(w, node);
+	if (!list_empty(walks))
+		walk_step_over(walks, node);
 }
 #endif

@@ -2,6 +2,7 @@
 #include "proxy/walk.h"
 #include "proxy/front.h"
 #include "proxy/h2io.h"
+#include "proxy/worker.h"
 #include "tap.h"
 
 #define FRONTS 4
@@ -44,17 +45,17 @@ static void see_io(struct h2io *io, void *arg)
 
 static void end_call(unsigned f, unsigned c)
 {
-	walk_gone(&w, &calls[f][c].node);
+	walk_gone(&w.walks, &calls[f][c].node);
 	list_remove(&calls[f][c].node);
 }
 
 static void close_front(unsigned f)
 {
 	LIST_FOR_EACH_SAFE (n, &fronts[f].calls) {
-		walk_gone(&w, n);
+		walk_gone(&w.walks, n);
 		list_remove(n);
 	}
-	walk_gone(&w, &fronts[f].io.all);
+	walk_gone(&w.walks, &fronts[f].io.all);
 	list_remove(&fronts[f].io.all);
 }
 

@@ -7,9 +7,7 @@
 #include "base/mem.h"
 #include "base/slots.h"
 #include "call/labels.h"
-#include "call/stall.h"
 #include "filter/sample.h"
-#include "call/timing.h"
 #include "proxy/accept.h"
 #include "proxy/front.h"
 #include "proxy/h2io.h"
@@ -18,7 +16,6 @@
 
 #define HEARTBEAT_MS  1000
 #define SLAB_KEEP     32
-#define TICK_NS       NS_PER_SEC
 #define COOL_NS       (NS_PER_SEC / 10)
 #define STOP_LIMIT_NS (5 * NS_PER_SEC) /* from the end of grace to closing what is left */
 
@@ -32,7 +29,6 @@ static void on_mail(struct watch *watch, uint32_t events)
 
 static void on_grace_end(struct timer *t, uint64_t now_ns);
 static void on_blocked_check(struct timer *t, uint64_t now_ns);
-static void on_watch(struct timer *t, uint64_t now_ns);
 
 static void init_lists(struct worker *w)
 {
@@ -47,7 +43,7 @@ static void init_lists(struct worker *w)
 	list_init(&w->walks);
 	timer_init(&w->grace_timer, on_grace_end);
 	timer_init(&w->blocked_timer, on_blocked_check);
-	timer_init(&w->watch_timer, on_watch);
+	watch_init(w);
 }
 
 static int init_metrics(struct worker *w, struct metrics *metrics)
@@ -314,27 +310,6 @@ static struct generation *make_generation(struct worker *w, struct config *confi
 	return g;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* A quarter of the shortest time that a route or the access log gives, between 10 ms and a tick. */
-static uint64_t watch_every(const struct config *config)
-{
-	uint64_t least = 4 * TICK_NS;
-	for (uint32_t i = 0; i < config->route_count; i++) {
-		const uint64_t after[] = {
-			config->routes[i].stalled_after_ns, config->routes[i].silent_after_ns};
-		for (int j = 0; j < 2; j++)
-			if (after[j])
-				least = smaller(least, after[j]);
-	}
-	if (config->access_log.path && config->access_log.every_ns)
-		least = smaller(least, config->access_log.every_ns);
-	return least > 40 * NS_PER_MS ? least / 4 : 10 * NS_PER_MS;
-}
-
 int worker_install(struct worker *w, struct config *config, struct listener **listeners, uint32_t n)
 {
 	struct generation *g = sampler_install(&w->env, config) ? NULL : make_generation(w, config);
@@ -342,8 +317,7 @@ int worker_install(struct worker *w, struct config *config, struct listener **li
 		return ERR_NOMEM;
 	list_push_back(&w->generations, &g->node);
 	w->current = g;
-	w->watch_every_ns = watch_every(config);
-	wheel_arm(&w->loop.wheel, &w->watch_timer, w->loop.now_ns + w->watch_every_ns);
+	watch_install(w, config);
 	LIST_FOR_EACH_SAFE (node, &w->listeners) {
 		struct worker_listener *wl = CONTAINER_OF(node, struct worker_listener, node);
 		if (!contains(listeners, n, wl->listener))
@@ -411,31 +385,6 @@ static void on_grace_end(struct timer *t, uint64_t now_ns)
 static void on_blocked_check(struct timer *t, uint64_t now_ns)
 {
 	link_check_blocked(CONTAINER_OF(t, struct worker, blocked_timer), now_ns);
-}
-
-/* All in one pass: with very many calls it is touching their memory that costs. */
-static void watch(struct call *c)
-{
-	call_watch(c);
-	call_tick(c);
-}
-
-static void watch_and_tick(struct call *c)
-{
-	watch(c);
-	timing_tick(c);
-}
-
-static void on_watch(struct timer *t, uint64_t now_ns)
-{
-	struct worker *w = CONTAINER_OF(t, struct worker, watch_timer);
-	bool tick = now_ns - w->env.tick_ns[1] >= TICK_NS;
-	if (tick) {
-		w->env.tick_ns[0] = w->env.tick_ns[1];
-		w->env.tick_ns[1] = now_ns;
-	}
-	front_each_call(w, tick ? watch_and_tick : watch);
-	wheel_arm(&w->loop.wheel, &w->watch_timer, now_ns + w->watch_every_ns);
 }
 
 bool worker_refuses_streams(const struct worker *w)

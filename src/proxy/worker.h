@@ -24,6 +24,7 @@
 #include "http2/conn.h"
 #include "metrics/metrics.h"
 #include "net/loop.h"
+#include "proxy/watch.h"
 #include "shared/shared.h"
 
 #define WORKER_CONN_READ_BYTES (1u << 20) /* a connection's share of a turn */
@@ -84,8 +85,8 @@ struct worker {
 	struct series *process, *series; /* GROUP_PROCESS, GROUP_WORKER */
 	bool draining, grace_over;
 	bool listeners_ended; /* one of `listeners` may be due for reap */
-	struct timer grace_timer, blocked_timer, watch_timer;
-	uint64_t watch_every_ns; /* how often calls are judged */
+	struct timer grace_timer, blocked_timer;
+	struct call_watch watch;
 	int spare_fd; /* closed and reopened to turn connections away when descriptors run out */
 	void (*stopped)(
 		struct worker *w); /* on its own thread, when its loop has ended; may be NULL */
