@@ -115,6 +115,7 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	list_init(&c->notes);
 	list_init(&c->ready);
 	list_init(&c->starved);
+	list_init(&c->over);
 	list_init(&c->closed_held);
 	idmap_init(&c->table);
 	h2_rx_init(&c->rx, role);
@@ -138,6 +139,7 @@ static void tell_no_more(struct h2_stream *s)
 /* Those without a handle are gone after. */
 static void close_streams(struct h2_conn *c)
 {
+	list_splice_back(&c->closed_held, &c->over);
 	LIST_FOR_EACH (node, &c->closed_held)
 		tell_no_more(CONTAINER_OF(node, struct h2_stream, send_node));
 	uint32_t it = 0;
@@ -379,20 +381,33 @@ static bool tell_stream(struct h2_conn *c, struct h2_event *out)
 		s->notes &= (uint8_t)~H2_NOTE_BLOCKED;
 		out->kind = H2_EV_BLOCKED;
 		out->blocked = (enum h2_blocked)s->blocked;
-	} else if (s->notes & H2_NOTE_RESET) {
+	} else {
 		s->notes = 0;
 		out->kind = H2_EV_RESET;
 		out->by_peer = s->by_peer;
 		out->unprocessed = s->unprocessed;
 		out->code = s->code;
 		out->fault = (enum h2_fault)s->fault;
-	} else {
-		s->notes = 0;
-		out->kind = H2_EV_CLOSED;
 	}
-	if (!s->notes)
+	if (!(s->notes & ~H2_NOTE_CLOSED))
 		list_remove(&s->note_node);
 	return true;
+}
+
+/* Behind all notes: what left a stream's queue is told before its end. */
+static bool tell_over(struct h2_conn *c, struct h2_event *out)
+{
+	for (struct list *node; (node = list_pop_front(&c->over));) {
+		struct h2_stream *s = CONTAINER_OF(node, struct h2_stream, send_node);
+		list_push_back(&c->closed_held, node);
+		if (!s->notes) /* its owner reset it meanwhile */
+			continue;
+		s->notes = 0;
+		out->stream = s;
+		out->kind = H2_EV_CLOSED;
+		return true;
+	}
+	return false;
 }
 
 static bool tell_conn(struct h2_conn *c, struct h2_event *out)
@@ -421,6 +436,8 @@ static bool tell(struct h2_conn *c, struct h2_event *out)
 		return true;
 	if (!list_empty(&c->notes))
 		return tell_stream(c, out);
+	if (!list_empty(&c->over) && tell_over(c, out))
+		return true;
 	c->pending &= (uint8_t)~H2_PEND_NOTES;
 	return false;
 }
@@ -539,6 +556,8 @@ uint32_t h2_conn_open_streams(const struct h2_conn *c)
 void h2_conn_each_stream(
 	struct h2_conn *c, void (*visit)(struct h2_stream *s, void *arg), void *arg)
 {
+	LIST_FOR_EACH_SAFE (node, &c->over)
+		visit(CONTAINER_OF(node, struct h2_stream, send_node), arg);
 	LIST_FOR_EACH_SAFE (node, &c->closed_held)
 		visit(CONTAINER_OF(node, struct h2_stream, send_node), arg);
 	uint32_t it = 0;

@@ -210,6 +210,9 @@ void h2_stream_reset(struct h2_stream *s, uint32_t code);
 /* Forgets queued, unadmitted DATA (to put an error's trailers in its place); bytes dropped.
  * Trailers or an end that were pushed behind it are forgotten too: push another end. */
 uint32_t h2_stream_drop_queued(struct h2_stream *s);
+/* Has the stream closed, with H2_EV_CLOSED all that is to be told of it? Who asks after a message
+ * or a push with an end, and releases the handle, saves the event. */
+bool h2_stream_is_over(const struct h2_stream *s);
 /* Gives the handle back; a stream that is still open is reset with CANCEL. */
 void h2_stream_release(struct h2_stream *s);
 void h2_stream_set_user(struct h2_stream *s, void *user);

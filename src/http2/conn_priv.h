@@ -18,7 +18,7 @@
 enum {
 	H2_PEND_DEAD = 1,    /* tell that it died */
 	H2_PEND_DRAINED = 2, /* tell that it is drained */
-	H2_PEND_NOTES = 4,   /* `notes` is not empty, or was not */
+	H2_PEND_NOTES = 4,   /* `notes` or `over` is not empty, or was not */
 	H2_PEND_OVER = 8,    /* dead: nothing is parsed any more */
 };
 enum h2_drain { H2_DRAIN_NONE, H2_DRAIN_ANNOUNCED, H2_DRAIN_FINAL };
@@ -55,7 +55,8 @@ struct h2_conn {
 	struct h2_stream
 		*solo; /* one open stream is kept out of the table: calls in series cost no heap */
 	struct idmap table;      /* the other open streams by id */
-	struct list closed_held; /* streams whose owner has not released them yet */
+	struct list over;        /* closed streams of which H2_EV_CLOSED is to be told */
+	struct list closed_held; /* other closed streams that their owner has not released yet */
 	uint32_t open_streams;
 	uint32_t next_id;           /* client: the next to open */
 	uint32_t last_id;           /* server: the highest the peer opened */

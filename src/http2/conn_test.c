@@ -63,6 +63,104 @@ static struct h2_stream *open_call(struct kit *k, struct h2_stream **server_side
 	return s;
 }
 
+/* Our half of a call is still open, the client's request has ended. */
+static struct h2_stream *request_ended(struct kit *k, struct h2_stream **client_side)
+{
+	struct h2_stream *t;
+	*client_side = open_call(k, &t);
+	kit_push_data(*client_side, "hello", 5, true);
+	kit_run(k);
+	return t;
+}
+
+TEST(an_end_that_the_owner_sees_at_once_is_no_event)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s, *t = request_ended(k, &s);
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, false);
+	CHECK(!h2_stream_is_over(t));
+	kit_push_fields(t, EVENT_TRAILERS, KIT_TRAILERS, true);
+	CHECK(h2_stream_is_over(t)); /* a push closed it */
+	CHECK(!h2_stream_is_over(s));
+	h2_stream_release(t);
+	kit_run(k);
+	CHECK_EQ(kit_count(&k->b, H2_EV_CLOSED), 0);
+	CHECK_EQ(kit_count(&k->a, H2_EV_CLOSED), 1); /* nobody asked */
+	CHECK(!h2_stream_is_over(s));                /* and it was told */
+	h2_stream_release(s);
+	kit_forget(&k->a);
+	kit_forget(&k->b);
+
+	t = request_ended(k, &s);
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, true);
+	size_t len;
+	uint8_t *bytes = kit_drain(&k->b, &len);
+	h2_conn_feed(k->a.conn, slice_copy(bytes, (uint32_t)len), k->now_ns);
+	struct h2_event ev;
+	bool over = false;
+	while (!over && h2_conn_poll(k->a.conn, &ev)) {
+		CHECK(ev.kind == H2_EV_MESSAGE || ev.kind == H2_EV_ADMITTED);
+		if (ev.kind == H2_EV_MESSAGE) {
+			CHECK(ev.ev.end);
+			event_drop(&ev.ev);
+			over = h2_stream_is_over(s); /* a message closed it */
+		}
+	}
+	CHECK(over);
+	h2_stream_release(s);
+	CHECK(!h2_conn_poll(k->a.conn, &ev));
+	free(bytes);
+	kit_destroy(k);
+}
+
+TEST(what_left_the_queue_is_told_before_a_streams_end)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s, *t = request_ended(k, &s);
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, false);
+	kit_push_data(t, "world", 5, true);
+	CHECK(!h2_stream_is_over(t)); /* it waits for the end of the turn */
+	struct iovec iov[4];
+	CHECK(h2_conn_output(k->b.conn, iov, 4) > 0);
+	CHECK(!h2_stream_is_over(t)); /* closed, but there is more to tell */
+	struct h2_event ev;
+	REQUIRE(h2_conn_poll(k->b.conn, &ev));
+	CHECK(ev.kind == H2_EV_ADMITTED && ev.stream == t && ev.bytes == 5);
+	CHECK(h2_stream_is_over(t));
+	REQUIRE(h2_conn_poll(k->b.conn, &ev));
+	CHECK(ev.kind == H2_EV_CLOSED && ev.stream == t);
+	CHECK(!h2_conn_poll(k->b.conn, &ev));
+	kit_destroy(k);
+}
+
+TEST(a_closed_stream_that_its_owner_resets_is_not_over_any_more)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s, *t = request_ended(k, &s);
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, true);
+	CHECK(h2_stream_is_over(t));
+	h2_stream_reset(t, H2_CANCEL);
+	CHECK(!h2_stream_is_over(t));
+	kit_run(k);
+	CHECK_EQ(kit_count(&k->b, H2_EV_CLOSED), 0);
+	CHECK_EQ(k->books.resets_out[H2_CANCEL], 0);
+	kit_destroy(k);
+}
+
+TEST(streams_that_are_over_are_forgotten_with_their_connection)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	struct h2_stream *s, *t = request_ended(k, &s);
+	kit_push_fields(t, EVENT_HEAD, KIT_RESPONSE, true);
+	CHECK(h2_stream_is_over(t));
+	h2_conn_kill(k->b.conn, H2_INTERNAL_ERROR, NULL);
+	CHECK(!h2_stream_is_over(t));
+	kit_poll(&k->b);
+	CHECK_EQ(kit_count(&k->b, H2_EV_CLOSED), 0);
+	CHECK_EQ(kit_count(&k->b, H2_EV_DEAD), 1);
+	kit_destroy(k);
+}
+
 TEST(a_reset_travels_with_its_code_and_is_the_last_event)
 {
 	struct kit *k = kit_create(NULL, NULL);

@@ -251,6 +251,11 @@ uint32_t h2_stream_drop_queued(struct h2_stream *s)
 	return h2_stream_drop_chunks(s);
 }
 
+bool h2_stream_is_over(const struct h2_stream *s)
+{
+	return s->notes == H2_NOTE_CLOSED;
+}
+
 void h2_stream_release(struct h2_stream *s)
 {
 	if (s->state != H2_STATE_CLOSED && !s->reset_after)

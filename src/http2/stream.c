@@ -239,7 +239,9 @@ void h2_stream_close(struct h2_stream *s, enum h2_closed how)
 		c->last = NULL;
 	if (c->rx.stream == s)
 		c->rx.stream = NULL;
-	if (s->held)
+	if (s->notes & H2_NOTE_CLOSED)
+		list_push_back(&c->over, &s->send_node);
+	else if (s->held)
 		list_push_back(&c->closed_held, &s->send_node);
 	else
 		h2_stream_free(s);
@@ -251,7 +253,10 @@ void h2_stream_ended(struct h2_stream *s, bool by_peer)
 	if (by_peer && s->rx_phase != H2_RX_DISCARD)
 		h2_stream_set_rx(s, H2_RX_ENDED, -1);
 	if (to == H2_STATE_CLOSED) {
-		h2_stream_note(s, H2_NOTE_CLOSED);
+		if (s->held && !s->mute) {
+			s->notes |= H2_NOTE_CLOSED;
+			h2_conn_attend(s->conn, H2_PEND_NOTES);
+		}
 		h2_stream_close(s, H2_CLOSED_ENDED);
 	} else {
 		h2_stream_move(s, to);

@@ -7,6 +7,7 @@
  *   conn->table (idmap)   open streams by id         conn->closed_held   closed, handle is out
  *   conn->ready           may send now               conn->starved   wait for the connection window
  *   conn->notes           have something to tell at the next poll
+ *   conn->over            closed, handle is out, and that has not been told
  *
  * Objects and chunks come from thread-local free lists that live while the thread has connections.
  * Private to src/http2. */
@@ -40,6 +41,7 @@ enum h2_rx_phase {
 	H2_RX_DISCARD, /* we lost interest: late frames are dropped */
 };
 enum h2_tx_phase { H2_TX_HEAD, H2_TX_BODY, H2_TX_ENDED /* pushed, maybe not sent */ };
+/* A stream that has but CLOSED to tell is in conn->over, with any other in conn->notes (too). */
 enum { H2_NOTE_ADMITTED = 1, H2_NOTE_RESET = 2, H2_NOTE_CLOSED = 4, H2_NOTE_BLOCKED = 8 };
 
 struct h2_stream {
@@ -75,7 +77,8 @@ struct h2_stream {
 		uint32_t code;        /* closed: of the RESET to tell */
 	};
 	struct fields *trailers; /* queued behind the chunks */
-	struct list send_node;   /* in conn->ready or starved; when closed, in conn->closed_held */
+	struct list send_node;   /* in conn->ready or starved; when closed, in conn->over or
+				  closed_held */
 	struct list note_node;
 };
 

@@ -39,6 +39,12 @@ static void stream_let_go(struct call *c)
 	call_front_done(c);
 }
 
+static void maybe_drained(struct front *f)
+{
+	if (f->draining && h2_conn_open_streams(f->io.h2) == 0 && list_empty(&f->calls))
+		h2io_finish(&f->io, CLOSED_DRAIN);
+}
+
 static void stream_push(struct call *c, struct event *ev)
 {
 	struct h2_stream *s = c->front_state;
@@ -49,9 +55,15 @@ static void stream_push(struct call *c, struct event *ev)
 		h2_stream_push(s, ev);
 		return;
 	}
+	bool end = ev->end;
 	uint32_t sent = h2_stream_push_now(s, ev);
 	if (sent)
 		call_credit_response(c, sent);
+	/* Where the socket is full, the call lasts until it takes bytes again. */
+	if (end && f->io.writable && h2_stream_is_over(s)) {
+		stream_let_go(c);
+		maybe_drained(f);
+	}
 }
 
 static void stream_credit(struct call *c, uint32_t bytes)
@@ -185,12 +197,6 @@ static void on_message(struct front *f, struct h2_event *ev)
 		call_fail(c, REASON_HEADER_BYTES,
 			"the request's trailers are larger than limits.header_bytes");
 	call_push_request(c, &ev->ev);
-}
-
-static void maybe_drained(struct front *f)
-{
-	if (f->draining && h2_conn_open_streams(f->io.h2) == 0 && list_empty(&f->calls))
-		h2io_finish(&f->io, CLOSED_DRAIN);
 }
 
 static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_event *ev)

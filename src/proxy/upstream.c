@@ -269,7 +269,10 @@ static void on_message(struct upstream *u, struct h2_event *ev)
 	}
 	if (ev->ev.kind == EVENT_HEAD && u->held)
 		release_held(u);
+	bool end = ev->ev.end;
 	call_push_response(u->call, &ev->ev);
+	if (end && u->stream && h2_stream_is_over(u->stream))
+		finish(u);
 }
 
 static void on_reset(struct upstream *u, const struct h2_event *ev)
