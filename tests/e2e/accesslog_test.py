@@ -242,6 +242,50 @@ def streams_that_were_refused_before_they_began_have_a_line_that_says_why():
 
 
 @test
+def a_client_that_the_memory_budget_refuses_is_told_counted_and_logged_and_served_when_there_is_room():
+    STREAMS, EACH, WINDOW = 7, 195 * 1005, 65535  # held: 87 % of 1 MiB, between the refusals and the cut
+    held = STREAMS * (EACH - WINDOW)
+    with log_file() as path, Peer("py", "server") as server, \
+            Weir(logged(server.port, path, limits={"memory": "1MiB"})) as weir, \
+            Wire.connect(weir.port()) as hoard, Channel(weir.target()) as client:
+        hoard.start()
+        hoard.auto = False
+        hoard.credit(0, 1 << 30)
+        for stream in range(1, 2 * STREAMS, 2):  # whose windows are never opened again
+            hoard.headers(stream, raw.request(f"/{SERVICE}/Produce"))
+            hoard.data(stream, raw.message(b"195 1000"), end=True)
+        read = 0
+        while read < STREAMS * WINDOW:
+            frame = hoard.read()
+            if frame.name == "DATA":
+                read += frame.flow_controlled_length
+            else:
+                hoard.answer(frame)
+        eventually(lambda: weir.metrics().sum("weir_memory_held_bytes") == held, "the budget being used")
+        eventually(lambda: weir.metrics().sum("weir_memory_credit_stops_total") == 1, "the brake")
+        status, details, _ = client.unary(b"hello", metadata=PARENT)
+        check_eq(status, "UNAVAILABLE", details)  # as gRPC maps REFUSED_STREAM: it may be sent again
+        m = weir.metrics()
+        refused = m.sum("weir_streams_refused_total", listener="in")
+        check(refused >= 1, "nothing was counted")  # the library may have tried again by itself
+        check_eq(m.sum("grpc_streams_started_total"), STREAMS, "calls that began")
+        check_eq(m.sum("weir_memory_cut_streams_total"), 0, "streams cut")
+        found = closed(path, refused)
+        check_eq(len(found), refused, "close lines")
+        for line in found:
+            told = refusal(line)
+            check(told.pop("user_agent").startswith("grpc-python/"), line)
+            check_eq(told, {"ended_by": "weir", "reason": "memory_budget", "h2_code": raw.REFUSED_STREAM,
+                            "protocol": "grpc", "http_method": "POST", "path": f"/{SERVICE}/Unary",
+                            "authority": weir.target(), "trace_id": TRACE}, "what a line says")
+        for stream in range(1, 2 * STREAMS, 2):
+            hoard.rst(stream, raw.CANCEL)
+        eventually(lambda: weir.metrics().sum("weir_memory_held_bytes") == 0, "the memory's return")
+        check_eq(client.unary(b"hello")[0], "OK")
+        check_eq(weir.metrics().sum("weir_streams_refused_total", listener="in"), refused)
+
+
+@test
 def a_stream_that_a_drain_refuses_has_a_line_with_its_path():
     with log_file() as path, Upstream(silent) as server, Weir(logged(server.port, path)) as weir, \
             Wire.connect(weir.port()) as wire:
