@@ -121,7 +121,8 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	h2_rx_init(&c->rx, role);
 	h2_out_init(&c->out, pool);
 	h2_inflow_init(&c->inflow, c->options.conn_window_bytes);
-	c->inflow_low_bytes = (int32_t)(c->inflow.target_bytes - c->inflow.target_bytes / 2);
+	/* an eighth: it is told seldom, and much stands behind it */
+	c->inflow_low_bytes = (int32_t)(c->inflow.target_bytes - c->inflow.target_bytes / 8);
 	h2_guard_init(&c->guard, c->options.control_frames_per_s, c->options.resets_per_s);
 	if (send_preface(c)) {
 		h2_conn_destroy(c);

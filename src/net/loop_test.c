@@ -205,6 +205,19 @@ static int connect_and_accept(int l, const char *congestion, int *client)
 	return s;
 }
 
+TEST(the_kernel_says_how_long_a_path_is_from_the_handshake_on)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int l = sock_listen((struct sockaddr *)&sa, sizeof(sa), NULL, 8), client;
+	REQUIRE(l >= 0);
+	int s = connect_and_accept(l, NULL, &client);
+	CHECK(sock_path_ns(s) > 0 && sock_path_ns(s) < UINT64_MAX);
+	CHECK(sock_path_ns(client) > 0 && sock_path_ns(client) < UINT64_MAX);
+	CHECK(sock_path_ns(-1) == UINT64_MAX);
+	CHECK(sock_path_ns(l) == UINT64_MAX);
+	close(s), close(client), close(l);
+}
+
 TEST(sockets_have_the_congestion_control_that_they_were_given_and_else_the_systems)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -1,8 +1,8 @@
 #include "net/sock.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h> /* glibc's struct tcp_info ends before tcpi_min_rtt */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,6 +89,15 @@ int sock_error(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
 		return errno;
 	return err;
+}
+
+uint64_t sock_path_ns(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 || info.tcpi_min_rtt == 0)
+		return UINT64_MAX;
+	return info.tcpi_min_rtt * 1000ull;
 }
 
 static char *put_number(char *at, unsigned n)

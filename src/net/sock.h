@@ -23,6 +23,9 @@ int sock_accept(int listen_fd, char *peer, size_t peer_cap) MUST_USE;
 int sock_connect(const struct sockaddr *sa, socklen_t sa_len, const char *congestion) MUST_USE;
 /* Of a socket that has one already; for a listening socket, what it accepts from now on. */
 void sock_set_congestion(int fd, const char *name);
+/* The shortest round trip that the kernel has seen of late, the handshake's included; UINT64_MAX:
+ * it can't say. */
+uint64_t sock_path_ns(int fd);
 int sock_error(int fd);                                           /* SO_ERROR: 0 or an errno */
 void sock_text(const struct sockaddr *sa, char *out, size_t cap); /* "127.0.0.1:80", "[::1]:80" */
 int sock_local_text(int fd, char *out, size_t cap) MUST_USE;

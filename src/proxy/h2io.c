@@ -12,7 +12,8 @@
 #define LINGER_NS     (1 * NS_PER_SEC)
 #define IN_ROOM_BYTES 65536u /* a read begins with at least this much room */
 #define FLUSH_IOVECS  1024
-#define FRESH_BYTES   65536u             /* new DATA that is written before more is read */
+#define FRESH_BYTES   65536u /* new DATA that is written before more is read */
+#define PATH_ASK_NS   NS_PER_SEC
 #define PING_OPAQUE   0x7765697270696e67 /* "weirping" */
 
 static const char *const close_labels[] = {
@@ -282,11 +283,23 @@ static bool wants_input(struct h2io *io)
 	return io->h2 || io->finishing || !io->ops->raw_wants || io->ops->raw_wants(io);
 }
 
+/* What is under way on a long path is not here, and needs a window. */
+static bool path_is_short(struct h2io *io)
+{
+	uint64_t now = io->worker->loop.now_ns;
+	if (!io->path_asked_ns || now - io->path_asked_ns >= PATH_ASK_NS) {
+		io->path_ns = sock_path_ns(io->watch.fd);
+		io->path_asked_ns = now;
+	}
+	return io->path_ns < WORKER_CROWD_PATH_NS;
+}
+
 void h2io_note_crowd(struct h2io *io, uint32_t bytes)
 {
 	struct worker *w = io->worker;
 	if (LIKELY(bytes < WORKER_CROWD_CONN_BYTES || w->read_before < WORKER_CROWD_TURN_BYTES) ||
-		io->crowded || io->dead || !io->h2 || w->crowded_count == WORKER_CROWDED)
+		io->crowded || io->dead || !io->h2 || w->crowded_count == WORKER_CROWDED ||
+		!path_is_short(io))
 		return;
 	io->crowded = true;
 	w->crowded[w->crowded_count++] = io;

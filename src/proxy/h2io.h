@@ -97,6 +97,7 @@ struct h2io {
 	uint64_t id;                            /* in its worker */
 	uint64_t bytes_in, bytes_out, moved_ns; /* the last of them */
 	uint64_t ping_sent_ns, ping_ns;         /* the last PING; the last round trip. 0: none */
+	uint64_t path_ns, path_asked_ns;        /* sock_path_ns, and when it was asked. 0: never */
 	uint8_t pinging;                        /* enum h2io_ping that is not answered */
 	bool readable, writable, hangup;        /* as epoll reported */
 	bool counted;                           /* in CONNECTIONS_OPEN */

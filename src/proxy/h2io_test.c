@@ -20,6 +20,7 @@ static void begin_as(enum h2_role role)
 	slabs = slab_pool_create(4);
 	w.loop.now_ns = 1000 * NS_PER_SEC;
 	io.worker = &w;
+	io.path_asked_ns = w.loop.now_ns; /* there is no socket to ask */
 	list_init(&io.dirty);
 	list_init(&w.dirty);
 	list_init(&w.full);
@@ -219,6 +220,26 @@ TEST(a_connection_is_crowded_only_in_a_turn_that_brings_much_behind_one_that_did
 		CHECK(!io.crowded);
 		CHECK_EQ(w.crowded_count, 0);
 	}
+	end();
+}
+
+TEST(a_connection_over_a_long_path_is_never_crowded)
+{
+	begin();
+	w.read_before = WORKER_TURN_READ_BYTES;
+	io.path_ns = WORKER_CROWD_PATH_NS;
+	h2io_note_crowd(&io, WORKER_CONN_READ_BYTES);
+	CHECK(!io.crowded);
+	io.path_ns--;
+	h2io_note_crowd(&io, WORKER_CONN_READ_BYTES);
+	CHECK(io.crowded);
+	h2io_crowds_over(&w);
+	/* Asked again after a second: of what is no TCP connection the kernel can't say. */
+	io.watch.fd = -1;
+	w.loop.now_ns += NS_PER_SEC;
+	h2io_note_crowd(&io, WORKER_CONN_READ_BYTES);
+	CHECK(!io.crowded);
+	CHECK_EQ(io.path_ns, UINT64_MAX);
 	end();
 }
 
