@@ -6,10 +6,10 @@
  * What it does not: judge fields (rx does), keep time, allocate per field in the steady state.
  *
  * Encoder's policy (in full: hpack_enc.c): static matches; dynamic table for names and values of
- * low cardinality; tokens with TF_NO_INDEX (after the first, which is added for its name) and long
- * values (over a quarter of the table) as literals without indexing; TF_SECRET, short cookies and
- * FIELD_NEVER_INDEX as never-indexed literals; Huffman where it is shorter, but not for values
- * under 64 bytes that stay out of the table.
+ * low cardinality; tokens with TF_NO_INDEX and a value (after the first, which is added for its
+ * name) and long values (over a quarter of the table) as literals without indexing; TF_SECRET,
+ * short cookies and FIELD_NEVER_INDEX as never-indexed literals; Huffman where it is shorter, but
+ * not for values under 64 bytes that stay out of the table.
  *
  * Owner: one of each for a connection. One thread.
  * Errors: ERR_PROTOCOL (a COMPRESSION_ERROR for the connection), ERR_NOMEM (ends the connection:
@@ -47,8 +47,14 @@ void hpack_encoder_destroy(struct hpack_encoder *e);
 /* The peer's SETTINGS_HEADER_TABLE_SIZE; the next block begins with the size update(s) this needs.
  */
 void hpack_encoder_set_limit(struct hpack_encoder *e, uint32_t table_bytes);
-/* An upper bound of what hpack_encode may write for `f` now. */
-size_t hpack_encode_bound(const struct hpack_encoder *e, const struct fields *f);
+/* An upper bound of what hpack_encode may write for `f`: its list counts 32 bytes a field, and
+ * takes at most a first byte with an index, and two lengths (18); a run is copied in whole words;
+ * there may be two size updates. */
+#define HPACK_ENCODE_MORE_BYTES 32u
+static inline size_t hpack_encode_bound(const struct fields *f)
+{
+	return (size_t)f->list_bytes + HPACK_ENCODE_MORE_BYTES;
+}
 /* Writes the block to `out` (at least the bound); its length. Can't fail: when a table entry can't
  * be allocated the field goes out as a literal without indexing. */
 size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out);

@@ -80,17 +80,6 @@ static inline uint64_t admit(struct block *b, const struct field *f)
 	return 0;
 }
 
-/* As fields_alloc, which costs a call more. */
-static inline char *alloc(struct fields *f, size_t bytes)
-{
-	size_t aligned = (bytes + 7) & ~(size_t)7;
-	if (UNLIKELY(aligned - 1 >= (size_t)(f->arena.end - f->arena.at))) /* none, or no room */
-		return fields_alloc(f, bytes);
-	char *block = (char *)f->arena.at;
-	f->arena.at += aligned;
-	return block;
-}
-
 /* Copies an entry's bytes for `to`, which is a copy of the entry's field. */
 static inline int copy_entry(const struct hpack_table *t, const struct hpack_entry *e,
 	struct fields *out, struct field *to)
@@ -98,7 +87,7 @@ static inline int copy_entry(const struct hpack_table *t, const struct hpack_ent
 	size_t len = e->f.value_len;
 	if (UNLIKELY(e->f.token == TOKEN_OTHER))
 		len += e->f.name_len;
-	char *copy = alloc(out, len);
+	char *copy = arena_alloc(&out->arena, len);
 	if (UNLIKELY(!copy))
 		return ERR_NOMEM;
 	memcpy(copy, hpack_table_bytes(t, e), len);
@@ -168,7 +157,7 @@ static int decode_string(struct block *b, struct string *s)
 	if (hpack_int_decode(&b->at, b->end, 7, &len) || len > (size_t)(b->end - b->at))
 		return ERR_PROTOCOL;
 	s->alloc_bytes = huffman ? (size_t)len * 8 / 5 + 1 : len ? len : 1;
-	s->bytes = alloc(b->out, s->alloc_bytes);
+	s->bytes = arena_alloc(&b->out->arena, s->alloc_bytes);
 	if (!s->bytes)
 		return ERR_NOMEM;
 	if (huffman) {
@@ -244,7 +233,7 @@ static int decode_literal(
 		f.name = copy;
 	}
 	if (insert) {
-		if (!(hpack_names[f.token].flags & (TF_NO_INDEX | TF_SECRET)))
+		if (!(hpack_names[f.token].flags & TF_SECRET) && !hpack_varies(&f))
 			f.hash = hpack_hash(&f);
 		err = hpack_table_insert(&d->table, &f, &seq);
 		if (err)
@@ -257,40 +246,48 @@ static int decode_literal(
 	return 0;
 }
 
-/* 6.2.2, with a known name by index and less than 127 bytes as they are: what a deadline or request
- * id looks like. False: it is something else, or nothing was done. */
-static inline bool decode_short(struct hpack_decoder *d, struct block *b)
+/* 6.2.2, with known names by index and less than 127 bytes as they are: what a deadline or request
+ * id looks like. As many as follow each other; false: there was none, or it takes another way. */
+static bool decode_short(struct hpack_decoder *d, struct block *b)
 {
-	const uint8_t *at = b->at;
-	const struct field *name;
 	struct fields *out = b->out;
-	uint32_t index, len;
-	if (hpack_int_decode(&at, b->end, 4, &index) || index == 0 || at == b->end)
-		return false;
-	len = *at++;
-	if (len >= 0x7f || len > (size_t)(b->end - at) || UNLIKELY(out->count == out->cap))
-		return false;
-	if (index <= HPACK_STATIC_COUNT)
-		name = &hpack_static[index];
-	else if (LIKELY((index -= HPACK_STATIC_COUNT + 1) < hpack_table_count(&d->table)))
-		name = &hpack_table_entry(&d->table, d->table.next_seq - 1 - index)->f;
-	else
-		return false;
-	uint64_t sum = (uint64_t)out->list_bytes + name->name_len + len + FIELD_BYTES;
-	if (UNLIKELY(name->token == TOKEN_OTHER) || UNLIKELY(sum > b->max_list_bytes))
-		return false;
-	char *value = alloc(out, len ? len : 1);
-	if (UNLIKELY(!value))
-		return false;
-	memcpy(value, at, len);
-	out->own[out->count++] = (struct field){.name = name->name,
-		.name_len = name->name_len,
-		.value = value,
-		.value_len = len,
-		.token = name->token};
-	out->list_bytes = (uint32_t)sum;
-	b->at = at + len;
-	return true;
+	const struct hpack_entry *entries = d->table.entries;
+	const uint32_t count = hpack_table_count(&d->table), mask = d->table.cap - 1;
+	const uint32_t newest = d->table.next_seq - 1;
+	const uint8_t *at = b->at, *const end = b->end;
+	uint32_t n = out->count, index, len;
+	while (at < end && *at < 0x10) {
+		const struct field *name;
+		if (hpack_int_decode(&at, end, 4, &index) || index == 0 || at == end)
+			break;
+		len = *at++;
+		if (len >= 0x7f || len > (size_t)(end - at) || UNLIKELY(n == out->cap))
+			break;
+		if (index <= HPACK_STATIC_COUNT)
+			name = &hpack_static[index];
+		else if (LIKELY((index -= HPACK_STATIC_COUNT + 1) < count))
+			name = &entries[(newest - index) & mask].f;
+		else
+			break;
+		uint64_t sum = (uint64_t)out->list_bytes + name->name_len + len + FIELD_BYTES;
+		if (UNLIKELY(name->token == TOKEN_OTHER) || UNLIKELY(sum > b->max_list_bytes))
+			break;
+		char *value = arena_alloc(&out->arena, len ? len : 1);
+		if (UNLIKELY(!value))
+			break;
+		memcpy(value, at, len);
+		out->own[n++] = (struct field){.name = name->name,
+			.name_len = name->name_len,
+			.value = value,
+			.value_len = len,
+			.token = name->token};
+		out->list_bytes = (uint32_t)sum;
+		at += len;
+		b->at = at;
+	}
+	bool any = n > out->count;
+	out->count = n;
+	return any;
 }
 
 /* 6.3 */
@@ -309,20 +306,27 @@ static int decode_size_update(struct hpack_decoder *d, struct block *b)
 /* --- what blocks begin with ---------------------------------------------------------------------
  */
 
-/* Takes the block's first fields as a whole, if they are known. */
+/* Takes the block's first fields as a whole, if they are known: their bytes, or 0. *memo: what is
+ * known of them; NULL: nothing. */
+static inline uint32_t take_known(struct hpack_decoder *d, const uint8_t *at, size_t len,
+	uint32_t max_list_bytes, struct fields *out, struct hpack_memo **memo)
+{
+	struct hpack_memo *m = *memo = hpack_memo_of_block(&d->memos, &d->table, at, len);
+	if (UNLIKELY(!m || !m->run || m->run->list_bytes > max_list_bytes))
+		return 0;
+	fields_begin(out, run_ref(m->run));
+	return m->len;
+}
+
 static inline void begin_known(struct hpack_decoder *d, struct block *b)
 {
 	size_t left = (size_t)(b->end - b->at);
 	if (UNLIKELY(b->max_list_bytes == 0 || b->out->count))
 		return;
-	b->memo = hpack_memo_of_block(&d->memos, &d->table, b->at, left);
-	if (LIKELY(b->memo && b->memo->run)) {
-		if (UNLIKELY(b->memo->run->list_bytes > b->max_list_bytes))
-			return;
-		fields_begin(b->out, run_ref(b->memo->run));
-		b->at += b->memo->len;
+	uint32_t taken = take_known(d, b->at, left, b->max_list_bytes, b->out, &b->memo);
+	b->at += taken;
+	if (taken || (b->memo && b->memo->run))
 		return;
-	}
 	b->begin = b->at;
 	b->next_seq = d->table.next_seq;
 }
@@ -349,16 +353,10 @@ static void learn(struct hpack_decoder *d, const struct block *b)
 	}
 }
 
-static int decode_block(struct hpack_decoder *d, struct block *b)
+/* What is left of a block. */
+static inline int decode_rest(struct hpack_decoder *d, struct block *b)
 {
 	int err = 0;
-	/* 4.2: size updates stand at the beginning of a block, and nowhere else. */
-	while (!err && b->at < b->end && (*b->at & 0xe0) == 0x20)
-		err = decode_size_update(d, b);
-	if (!err && d->update_due)
-		err = ERR_PROTOCOL;
-	if (!err)
-		begin_known(d, b);
 	while (!err && b->at < b->end) {
 		uint8_t first = *b->at;
 		if (first & 0x80)
@@ -372,14 +370,53 @@ static int decode_block(struct hpack_decoder *d, struct block *b)
 		else
 			err = decode_literal(d, b, 4, false, first & 0x10 ? FIELD_NEVER_INDEX : 0);
 	}
+	return err;
+}
+
+static __attribute__((noinline)) int decode_block(struct hpack_decoder *d, struct block *b)
+{
+	int err = 0;
+	/* 4.2: size updates stand at the beginning of a block, and nowhere else. */
+	while (!err && b->at < b->end && (*b->at & 0xe0) == 0x20)
+		err = decode_size_update(d, b);
+	if (!err && d->update_due)
+		err = ERR_PROTOCOL;
+	if (err)
+		return err;
+	begin_known(d, b);
+	err = decode_rest(d, b);
 	if (UNLIKELY(b->begin) && !err && !b->overflow)
 		learn(d, b);
+	return err;
+}
+
+/* The block begins with a run that is known: there is nothing to be learnt from it. */
+static __attribute__((noinline)) int decode_behind_run(struct hpack_decoder *d, const uint8_t *at,
+	const uint8_t *end, uint32_t max_list_bytes, struct fields *out, bool *overflow)
+{
+	struct block b = {.at = at, .end = end, .out = out, .max_list_bytes = max_list_bytes};
+	int err = decode_rest(d, &b);
+	if (overflow)
+		*overflow = b.overflow;
 	return err;
 }
 
 int hpack_decode(struct hpack_decoder *d, const uint8_t *block, size_t len, uint32_t max_list_bytes,
 	struct fields *out, bool *overflow)
 {
+	if (LIKELY(out && max_list_bytes && out->count == 0 && !d->update_due && len &&
+		    *block & 0x80)) {
+		struct hpack_memo *memo;
+		uint32_t taken = take_known(d, block, len, max_list_bytes, out, &memo);
+		if (LIKELY(taken && taken < len))
+			return decode_behind_run(
+				d, block + taken, block + len, max_list_bytes, out, overflow);
+		if (LIKELY(taken)) {
+			if (overflow)
+				*overflow = false;
+			return 0;
+		}
+	}
 	struct block b = {
 		.at = block,
 		.end = len ? block + len : block,

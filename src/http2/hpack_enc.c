@@ -3,7 +3,7 @@
  * What becomes of a field, first rule first:
  *   secrets (TF_SECRET, short cookies, FIELD_NEVER_INDEX)    never-indexed literal
  *   in the static table with its value                       index
- *   TF_NO_INDEX, or the value is long                        literal
+ *   TF_NO_INDEX with a value, or the value is long           literal
  *   in the dynamic table with its value                      index
  *   its name has no index, or may be worth one (see below)   literal that is added to the table
  *   else                                                     literal
@@ -35,6 +35,7 @@ struct hpack_encoder {
 	uint32_t max_table_bytes;
 	uint32_t limit;    /* what the next block's last size update says */
 	uint32_t smallest; /* the smallest limit since the last block */
+	bool update_due;   /* there was a new limit since the last block */
 	uint32_t bucket_mask;
 	struct hpack_memos memos;  /* runs, as they are written */
 	uint16_t seen[SEEN_SLOTS]; /* tags of hashes that came once */
@@ -80,26 +81,17 @@ void hpack_encoder_set_limit(struct hpack_encoder *e, uint32_t table_bytes)
 {
 	e->limit = min_u32(table_bytes, e->max_table_bytes);
 	e->smallest = min_u32(e->smallest, e->limit);
+	e->update_due = true;
 }
 
-size_t hpack_encode_bound(const struct hpack_encoder *e, const struct fields *f)
-{
-	/* two size updates; a field's first byte with its index, and two lengths */
-	size_t bytes = 2 * (size_t)HPACK_INT_MAX_BYTES;
-	const struct fields_run *run = fields_run(f);
-	uint32_t i = 0;
-	if (run) { /* its list counts 32 bytes a field, and it is copied in whole words */
-		bytes += run->list_bytes + HPACK_MEMO_BYTES;
-		i = run->count;
-	}
-	for (; i < f->count; i++)
-		bytes += 3 * HPACK_INT_MAX_BYTES + (size_t)f->own[i].name_len + f->own[i].value_len;
-	return bytes;
-}
+_Static_assert(3 * HPACK_INT_MAX_BYTES <= FIELD_BYTES &&
+		       2 * HPACK_INT_MAX_BYTES + HPACK_MEMO_BYTES <= HPACK_ENCODE_MORE_BYTES,
+	"hpack_encode_bound");
 
 /* 4.2: the smallest limit since the last block, then the one that holds. */
-static uint8_t *write_size_updates(struct hpack_encoder *e, uint8_t *out)
+static COLD uint8_t *write_size_updates(struct hpack_encoder *e, uint8_t *out)
 {
+	e->update_due = false;
 	if (e->smallest < e->table.max_bytes && e->smallest < e->limit) {
 		hpack_table_resize(&e->table, e->smallest);
 		out = hpack_int_write(out, 0x20, 5, e->smallest);
@@ -250,7 +242,7 @@ static bool worth_an_entry(
 {
 	if (!name_index)
 		return true;
-	if (hpack_names[f->token].flags & TF_NO_INDEX)
+	if (hpack_varies(f))
 		return false;
 	if (f->token == TOKEN_PATH && memchr(f->value, '?', f->value_len))
 		return false;
@@ -290,7 +282,7 @@ __attribute__((noinline)) static uint8_t *write_field(
 	if (is_secret(f, flags))
 		return write_literal(out, 0x10, 4, find_name(e, f), f);
 	uint32_t index = find_static(f), hash = 0;
-	if (!index && !(flags & TF_NO_INDEX) && f->value_len <= e->table.max_bytes / 4) {
+	if (!index && !hpack_varies(f) && f->value_len <= e->table.max_bytes / 4) {
 		hash = f->hash > HPACK_STATIC_COUNT ? f->hash : hpack_hash(f);
 		index = find_entry(e, f, hash);
 	}
@@ -392,10 +384,16 @@ static inline uint8_t *write_ever_new(
 static uint8_t *write_fields(
 	struct hpack_encoder *e, const struct field *field, const struct field *end, uint8_t *at)
 {
+	uint8_t *next;
+	while (field < end && !field->hash && (next = write_ever_new(e, field, at))) {
+		at = next;
+		field++;
+	}
+	if (LIKELY(field == end))
+		return at;
 	struct view v = view_of(e);
 	for (; field < end; field++) {
 		uint32_t index = find_by_hash(&v, field);
-		uint8_t *next;
 		if (LIKELY(index && index < 0x7f)) {
 			*at++ = (uint8_t)(0x80 | index);
 		} else if ((next = write_ever_new(e, field, at))) {
@@ -424,7 +422,7 @@ static uint8_t *write_run(struct hpack_encoder *e, struct fields_run *run, uint8
 
 size_t hpack_encode(struct hpack_encoder *e, const struct fields *f, uint8_t *out)
 {
-	uint8_t *at = write_size_updates(e, out);
+	uint8_t *at = UNLIKELY(e->update_due) ? write_size_updates(e, out) : out;
 	struct fields_run *run = fields_run(f);
 	const struct field *rest = f->own, *end = f->own + f->count;
 	if (run) {

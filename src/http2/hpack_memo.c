@@ -77,22 +77,29 @@ struct hpack_memo *hpack_memo_add(struct hpack_memos *m, const struct hpack_tabl
 	return memo;
 }
 
+/* Up to eight bytes as they lie in a word, zeros behind them. */
+static inline uint64_t short_word(const uint8_t *bytes, size_t len)
+{
+	uint64_t w = 0;
+	for (size_t i = 0; i < len; i++)
+		w |= (uint64_t)bytes[i] << SHIFT_OF(i);
+	return w;
+}
+
 /* The first 16 bytes, zeros behind the end. A copy of so many bytes, read again as words, would
  * wait for its own stores. */
 static inline struct hpack_words words_of(const uint8_t *bytes, size_t len)
 {
 	struct hpack_words out = {{0}};
-	if (len >= sizeof(out)) {
-		memcpy(&out, bytes, sizeof(out));
+	if (len < 8) {
+		out.w[0] = short_word(bytes, len);
 		return out;
 	}
-	size_t i = 0;
-	if (len >= 8) {
-		memcpy(&out.w[0], bytes, 8);
-		i = 8;
-	}
-	for (uint64_t *w = &out.w[i / 8]; i < len; i++)
-		*w |= (uint64_t)bytes[i] << SHIFT_OF(i % 8);
+	memcpy(&out.w[0], bytes, 8);
+	if (LIKELY(len >= sizeof(out)))
+		memcpy(&out.w[1], bytes + 8, 8);
+	else
+		out.w[1] = short_word(bytes + 8, len - 8);
 	return out;
 }
 

@@ -53,6 +53,10 @@ static inline uint8_t *hpack_int_write(uint8_t *out, uint8_t first, unsigned bit
 		return out + 1;
 	}
 	*out = (uint8_t)(first | mask);
+	if (LIKELY(value - mask < 0x80)) {
+		out[1] = (uint8_t)(value - mask);
+		return out + 2;
+	}
 	return hpack_int_write_long(out + 1, value - mask);
 }
 
@@ -68,6 +72,13 @@ extern const struct hpack_name hpack_names[TOKEN_COUNT + 1];    /* by token; TOK
 extern const struct field hpack_static[HPACK_STATIC_COUNT + 2]; /* by index; 0 and 62 are empty */
 /* By token: the index of the first static entry with this name (the others follow); 0 = none. */
 extern const uint8_t hpack_first_static[TOKEN_COUNT + 1];
+
+/* A name whose values differ in every call stays out of the tables with them; no value is one that
+ * does not differ ("grpc-message" of a call that went well). */
+static inline bool hpack_varies(const struct field *f)
+{
+	return (hpack_names[f->token].flags & TF_NO_INDEX) && f->value_len;
+}
 
 /* --- hashes --------------------------------------------------------------------------------------
  */

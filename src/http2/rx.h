@@ -70,6 +70,9 @@ bool h2_rx_is_idle(const struct h2_conn *c, uint32_t id);
 /* HEADERS and CONTINUATION, whole, payload at `p`. */
 enum h2_rx_step h2_rx_headers(
 	struct h2_conn *c, struct h2_frame f, const uint8_t *p, struct h2_event *out);
+/* HEADERS that is a whole block, without padding and priority, on a stream that is not 0. */
+enum h2_rx_step h2_rx_plain_headers(
+	struct h2_conn *c, struct h2_frame f, const uint8_t *p, struct h2_event *out);
 enum h2_rx_step h2_rx_continuation(
 	struct h2_conn *c, struct h2_frame f, const uint8_t *p, struct h2_event *out);
 /* PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, whole. */

@@ -239,9 +239,11 @@ static enum h2_rx_step on_stream(struct h2_stream *s, const struct block *b, str
 
 static enum h2_rx_step whole_block(struct h2_conn *c, const struct block *b, struct h2_event *out)
 {
-	struct h2_stream *s = h2_stream_find(c, b->id);
 	h2_guard_earn(&c->guard, 2); /* calls need a WINDOW_UPDATE, or a late RST_STREAM, each */
-	if (s)
+	if (c->role == H2_SERVER && LIKELY(b->id > c->last_id))
+		return open_stream(c, b, out);
+	struct h2_stream *s = h2_stream_find(c, b->id);
+	if (LIKELY(s))
 		return on_stream(s, b, out);
 	if (c->role == H2_SERVER)
 		return open_stream(c, b, out);
@@ -291,6 +293,15 @@ static void block_close(struct h2_rx *rx)
 	mem_free(rx->block);
 	rx->block = NULL;
 	rx->block_len = rx->block_cap = rx->block_id = 0;
+}
+
+enum h2_rx_step h2_rx_plain_headers(
+	struct h2_conn *c, struct h2_frame f, const uint8_t *p, struct h2_event *out)
+{
+	struct block b = {f.id, p, f.len, f.flags & H2_FLAG_END_STREAM, false};
+	if (UNLIKELY(b.len > block_limit(c)))
+		return died(c, H2_FAULT_FLOOD_BLOCK);
+	return whole_block(c, &b, out);
 }
 
 enum h2_rx_step h2_rx_headers(

@@ -1,7 +1,8 @@
-/* rx_quick.h - the common frame at once: whole, unpadded DATA on an open stream, within its windows
- * and far from a WINDOW_UPDATE. It does what rx.c does for such a frame, and nothing else; whatever
- * is out of the ordinary is left to h2_rx_step. Such frames are gathered by stream (runs.h), but
- * for one with END_STREAM, and one that no DATA follows. Private to src/http2. */
+/* rx_quick.h - the common frames at once: whole, unpadded DATA on an open stream, within its windows
+ * and far from a WINDOW_UPDATE, and HEADERS that are a whole head. It does what rx.c does for such a
+ * frame, and nothing else; whatever is out of the ordinary is left to h2_rx_step. DATA frames are
+ * gathered by stream (runs.h), but for one with END_STREAM, and one that no DATA follows. Private to
+ * src/http2. */
 #ifndef WEIR_HTTP2_RX_QUICK_H
 #define WEIR_HTTP2_RX_QUICK_H
 #include "http2/conn_priv.h"
@@ -65,6 +66,25 @@ static inline bool h2_rx_quick_singly(struct h2_conn *c, struct h2_stream *s)
 	return true;
 }
 
+/* A whole head in one frame, without padding and priority. False: it is something else, or nothing
+ * is to be told of it. */
+static inline bool h2_rx_quick_head(struct h2_conn *c, struct h2_event *out)
+{
+	struct slice *in = &c->rx.in;
+	const uint8_t *p = in->at;
+	if (in->len <= H2_HEADER_BYTES || (p[4] & ~H2_FLAG_END_STREAM) != H2_FLAG_END_HEADERS ||
+		p[3] != H2_FRAME_HEADERS)
+		return false;
+	struct h2_frame f = h2_frame_get(p);
+	if (UNLIKELY(f.len > in->len - H2_HEADER_BYTES || f.len > c->options.max_frame_bytes ||
+		     f.id == 0))
+		return false;
+	in->at += H2_HEADER_BYTES + f.len;
+	in->len -= H2_HEADER_BYTES + f.len;
+	c->books->frames_in++;
+	return h2_rx_plain_headers(c, f, p + H2_HEADER_BYTES, out) == H2_STEP_EVENT;
+}
+
 /* rx->quick holds. The next event; false: there is nothing here that is quick. */
 static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 {
@@ -99,7 +119,7 @@ static inline bool h2_rx_quick(struct h2_conn *c, struct h2_event *out)
 			return true;
 	}
 	if (!c->runs)
-		return false;
+		return h2_rx_quick_head(c, out);
 	h2_runs_settle_all(c);
 	return h2_runs_next(c, out);
 }

@@ -40,7 +40,7 @@ int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 	struct hpack_encoder *e = h2_conn_encoder(c);
 	if (UNLIKELY(!e))
 		return ERR_NOMEM;
-	size_t bound = hpack_encode_bound(e, f);
+	size_t bound = hpack_encode_bound(f);
 	size_t most = LIKELY(bound <= max) ? 1 : bound / max + 1;
 	uint8_t *p = h2_out_reserve(&c->out, bound + most * H2_HEADER_BYTES, 0);
 	if (!p)

@@ -53,7 +53,7 @@ static struct fields *parse_list(const uint8_t *at, size_t len)
 static void encode(struct hpack_encoder *e, const uint8_t *at, size_t len, struct buf *answer)
 {
 	struct fields *f = parse_list(at, len);
-	uint8_t *block = malloc(hpack_encode_bound(e, f));
+	uint8_t *block = malloc(hpack_encode_bound(f));
 	need(block != NULL, "out of memory");
 	buf_add(answer, block, hpack_encode(e, f, block));
 	free(block);
