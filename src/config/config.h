@@ -96,6 +96,7 @@ struct config_limits {
 	uint64_t memory_bytes;           /* default 512MiB */
 	uint32_t streams_per_connection; /* default 1000 */
 	uint32_t header_bytes;           /* default 64KiB */
+	uint32_t crowded_window_bytes;   /* default 32KiB */
 	uint64_t message_bytes;          /* default 64MiB */
 	uint32_t series_per_family;      /* default 1000 */
 	uint32_t connections;            /* downstream, in all; default 100000 */

@@ -47,6 +47,7 @@ static const char FULL[] =
 	"  memory: 1GiB\n"
 	"  streams_per_connection: 10\n"
 	"  header_bytes: 16KB\n"
+	"  crowded_window: 256KiB\n"
 	"  message_bytes: 4GiB\n"
 	"  series_per_family: 50\n"
 	"  connections: 20\n"
@@ -107,6 +108,7 @@ TEST(every_key_reaches_its_field)
 	CHECK_EQ(c->limits.memory_bytes, 1ll << 30);
 	CHECK_EQ(c->limits.streams_per_connection, 10);
 	CHECK_EQ(c->limits.header_bytes, 16000);
+	CHECK_EQ(c->limits.crowded_window_bytes, 256 << 10);
 	CHECK_EQ(c->limits.message_bytes, 4ll << 30);
 	CHECK_EQ(c->limits.series_per_family, 50);
 	CHECK_EQ(c->limits.connections, 20);
@@ -285,6 +287,7 @@ TEST(what_is_not_written_has_its_default)
 	CHECK_EQ(c->limits.memory_bytes, 512ll << 20);
 	CHECK_EQ(c->limits.streams_per_connection, 1000);
 	CHECK_EQ(c->limits.header_bytes, 64 << 10);
+	CHECK_EQ(c->limits.crowded_window_bytes, 32 << 10);
 	CHECK_EQ(c->limits.message_bytes, 64ll << 20);
 	CHECK_EQ(c->limits.series_per_family, 1000);
 	CHECK_EQ(c->limits.connections, 100000);

@@ -46,6 +46,7 @@ static struct sim {
 	struct upload ups[CONNS];
 	int count;
 	uint64_t now_ns;
+	uint32_t least_window; /* crowded_window_bytes; 0: the default */
 } sim;
 
 /* ---- wires ---- */
@@ -238,6 +239,8 @@ static struct upload *add(uint64_t way_ns, int streams)
 	struct upload *u = &sim.ups[sim.count++];
 	struct h2_options client = h2_options_default(H2_CLIENT);
 	struct h2_options server = h2_options_default(H2_SERVER);
+	if (sim.least_window)
+		server.crowded_window_bytes = sim.least_window;
 	u->client = h2_conn_create(H2_CLIENT, &client, sim.slabs, &u->books);
 	u->io.h2 = h2_conn_create(H2_SERVER, &server, sim.slabs, &u->books);
 	u->io.worker = &sim.w;
@@ -325,6 +328,17 @@ TEST(uploads_over_a_long_path_keep_their_windows_beside_those_that_crowd_the_wor
 		CHECK(sim.ups[1].books.windows_shrunk > 0);
 		end();
 	}
+}
+
+TEST(a_crowded_window_as_large_as_the_whole_is_never_made_smaller)
+{
+	begin();
+	sim.least_window = WINDOW;
+	flood();
+	run(RUN_NS / 4);
+	for (int i = 0; i < sim.count; i++)
+		CHECK_EQ(sim.ups[i].books.windows_shrunk, 0);
+	end();
 }
 
 TEST(every_stream_of_a_crowded_worker_moves_on_and_has_its_share)

@@ -282,6 +282,7 @@ static int begin_http2(struct front *f)
 	if (o.control_frames_per_s < limits->streams_per_connection)
 		o.control_frames_per_s = limits->streams_per_connection;
 	o.header_list_bytes = limits->header_bytes;
+	o.crowded_window_bytes = limits->crowded_window_bytes;
 	f->io.h2 = h2_conn_create(H2_SERVER, &o, w->slabs, &w->down);
 	if (!f->io.h2)
 		return ERR_NOMEM;

@@ -195,8 +195,11 @@ static void on_writable(struct h2io *io)
 	struct h2_options o = h2_options_default(H2_CLIENT);
 	/* It carries the streams of many clients, and each needs its WINDOW_UPDATEs. */
 	o.control_frames_per_s *= 10;
-	if (w->current)
-		o.header_list_bytes = w->current->base.config->limits.header_bytes;
+	if (w->current) {
+		const struct config_limits *limits = &w->current->base.config->limits;
+		o.header_list_bytes = limits->header_bytes;
+		o.crowded_window_bytes = limits->crowded_window_bytes;
+	}
 	io->h2 = h2_conn_create(H2_CLIENT, &o, w->slabs, &w->up);
 	if (!io->h2) {
 		fail_connect(l, CLOSED_NO_MEMORY, "out of memory");
