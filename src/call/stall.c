@@ -15,8 +15,9 @@ struct stall_time {
 
 /* Made at the first stall, one longer at each new cause: few streams know more than one. */
 struct stall_times {
-	uint64_t since_ns[2];   /* the present stall began */
-	struct stall_time of[]; /* call->stall_causes */
+	uint64_t since_ns[2];    /* the present stall began, or something moved in it */
+	uint64_t moved_bytes[2]; /* of the lane, by then */
+	struct stall_time of[];  /* call->stall_causes */
 };
 
 static const char *const cause_labels[] = {
@@ -90,6 +91,12 @@ static void charge(struct call *c, enum lane_id lane)
 	l->charged_ns = c->env->now_ns;
 }
 
+static void stands_since_now(struct call *c, enum lane_id lane)
+{
+	c->stalls->since_ns[lane] = c->env->now_ns;
+	c->stalls->moved_bytes[lane] = c->lanes[lane].admitted_bytes;
+}
+
 static void change(struct call *c, enum lane_id lane, enum stall_cause transport, bool withheld)
 {
 	struct call_lane *l = &c->lanes[lane];
@@ -100,7 +107,7 @@ static void change(struct call *c, enum lane_id lane, enum stall_cause transport
 	enum stall_cause cause = call_stalled(c, lane);
 	/* A change of cause is still the same stall. */
 	if (!stood && cause != STALL_NONE && make_time(c, lane, cause))
-		c->stalls->since_ns[lane] = c->env->now_ns;
+		stands_since_now(c, lane);
 }
 
 void call_stall(struct call *c, enum lane_id lane, enum stall_cause cause)
@@ -229,8 +236,18 @@ static void set_hung(struct call *c, enum hung_state state)
 	say(c, state);
 }
 
+/* A reader that is slower than the writer keeps its lane blocked all the time, and moves on: that
+ * is no stream that hangs. */
+static void note_moves(struct call *c)
+{
+	for (int lane = 0; c->stalls && lane < 2; lane++)
+		if (c->stalls->moved_bytes[lane] != c->lanes[lane].admitted_bytes)
+			stands_since_now(c, (enum lane_id)lane);
+}
+
 void call_watch(struct call *c)
 {
+	note_moves(c);
 	if (!c->route)
 		return;
 	enum hung_state state = judge(c);

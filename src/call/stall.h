@@ -8,7 +8,7 @@
  * the memory budget withholds credit. Time is charged to one cause: the first in stall.def's order
  * that holds.
  *
- *   stalled  one lane has been blocked for route.stalled_after
+ *   stalled  one lane has been blocked, and has not moved a byte, for route.stalled_after
  *   silent   neither lane has moved for route.silent_after ("zombie")
  *
  * A call that begins to hang is counted in a gauge and said once in the log, with what both ends
@@ -30,7 +30,7 @@ void call_stall(struct call *c, enum lane_id lane, enum stall_cause cause);
 void call_stall_budget(struct call *c, enum lane_id lane, bool withheld);
 /* The cause that time is charged to now. */
 enum stall_cause call_stalled(const struct call *c, enum lane_id lane);
-/* How long the lane has stood still; 0: it does not. */
+/* How long the lane has been blocked without moving a byte, as call_watch saw it; 0: it is not. */
 uint64_t call_stalled_for(const struct call *c, enum lane_id lane);
 /* Time charged to a cause so far, the running stall included. */
 uint64_t call_stalled_ns(const struct call *c, enum lane_id lane, enum stall_cause cause);

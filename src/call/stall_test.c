@@ -42,6 +42,39 @@ TEST(time_blocked_is_charged_to_the_cause_that_held)
 	finish();
 }
 
+/* Blocked all the time, by a reader slower than the writer: that is charged, and does not hang. */
+TEST(a_blocked_call_that_moves_is_not_stalled_until_it_stops)
+{
+	begin();
+	struct config_route route = {.name = (char *)"r", .stalled_after_ns = 100};
+	struct call *c = grpc_call();
+	c->route = &route;
+	env.now_ns = 1000;
+	call_stall(c, LANE_RESPONSE, STALL_PEER_STREAM_WINDOW);
+	for (int i = 0; i < 50; i++) {
+		env.now_ns += 50;
+		c->lanes[LANE_RESPONSE].admitted_bytes++;
+		call_watch(c);
+		CHECK_EQ(c->hung, HUNG_NO);
+		CHECK_EQ(call_stalled_for(c, LANE_RESPONSE), 0);
+	}
+	CHECK_EQ(call_stalled_ns(c, LANE_RESPONSE, STALL_PEER_STREAM_WINDOW), 2500);
+	env.now_ns += 99;
+	call_watch(c);
+	CHECK_EQ(c->hung, HUNG_NO);
+	CHECK_EQ(call_stalled_for(c, LANE_RESPONSE), 99);
+	env.now_ns++;
+	call_watch(c);
+	CHECK_EQ(c->hung, HUNG_STALLED);
+	c->lanes[LANE_RESPONSE].admitted_bytes++;
+	call_watch(c);
+	CHECK_EQ(c->hung, HUNG_NO);
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_GONE, 8);
+	call_front_done(c);
+	call_reap(&env);
+	finish();
+}
+
 static char said[4][512];
 static int said_count;
 static void listen_to_log(const char *line)

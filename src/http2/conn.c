@@ -486,6 +486,11 @@ bool h2_conn_wants_write(const struct h2_conn *c)
 	return c->out.unwritten || (!c->dead && !list_empty(&c->ready));
 }
 
+bool h2_conn_has_news(const struct h2_conn *c)
+{
+	return !list_empty(&c->notes);
+}
+
 int h2_conn_output(struct h2_conn *c, struct iovec *iov, int max)
 {
 	c->fresh_bytes = 0;

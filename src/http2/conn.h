@@ -150,6 +150,9 @@ bool h2_conn_poll(struct h2_conn *c, struct h2_event *out) MUST_USE;
  * move out of the fed slab into an exact-size buffer, so that a slow sender pins no slab. */
 void h2_conn_settle(struct h2_conn *c);
 
+/* Something is to be told of a stream: poll has an event without input. */
+bool h2_conn_has_news(const struct h2_conn *c);
+
 /* Out: frames what windows allow and fills at most `max` iovecs; how many. */
 bool h2_conn_wants_write(const struct h2_conn *c);
 int h2_conn_output(struct h2_conn *c, struct iovec *iov, int max);

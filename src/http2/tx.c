@@ -125,6 +125,12 @@ void h2_tx_blocked(struct h2_stream *s, enum h2_blocked how)
 	h2_stream_note(s, H2_NOTE_BLOCKED);
 }
 
+/* The socket took not all of what was framed: what is queued waits for it. */
+static inline bool is_stuck(const struct h2_conn *c)
+{
+	return UNLIKELY(c->now_bytes == 0) && c->out.unwritten && !c->dead;
+}
+
 void h2_tx_schedule(struct h2_stream *s)
 {
 	if (s->queued)
@@ -134,6 +140,8 @@ void h2_tx_schedule(struct h2_stream *s)
 			h2_tx_blocked(s, H2_BLOCKED_STREAM_WINDOW);
 			return;
 		}
+		if (is_stuck(s->conn))
+			h2_tx_blocked(s, H2_BLOCKED_SOCKET);
 	} else if (s->tx_phase != H2_TX_ENDED || h2_state_local_ended((enum h2_state)s->state)) {
 		return;
 	}
@@ -143,8 +151,14 @@ void h2_tx_schedule(struct h2_stream *s)
 
 void h2_tx_wake(struct h2_conn *c)
 {
-	if (c->send_window_bytes > 0)
-		list_splice_back(&c->ready, &c->starved);
+	if (c->send_window_bytes <= 0)
+		return;
+	if (is_stuck(c)) {
+		LIST_FOR_EACH (node, &c->starved)
+			h2_tx_blocked(
+				CONTAINER_OF(node, struct h2_stream, send_node), H2_BLOCKED_SOCKET);
+	}
+	list_splice_back(&c->ready, &c->starved);
 }
 
 void h2_tx_compact(struct h2_stream *s)

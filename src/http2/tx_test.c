@@ -185,6 +185,68 @@ TEST(content_waits_while_the_output_is_full)
 	done(k);
 }
 
+/* A socket that takes a part and no more. */
+static void stick(struct kit *k)
+{
+	struct iovec iov[64];
+	CHECK(h2_conn_output(k->a.conn, iov, 64) > 0);
+	h2_conn_written(k->a.conn, 1);
+	h2_conn_compact(k->a.conn);
+}
+
+static enum h2_blocked told(struct kit *k, struct h2_stream *s)
+{
+	struct h2_event *ev;
+	kit_poll(&k->a);
+	ev = kit_last(&k->a, H2_EV_BLOCKED);
+	enum h2_blocked how = ev && ev->stream == s ? ev->blocked : H2_NOT_BLOCKED;
+	kit_forget(&k->a);
+	return how;
+}
+
+TEST(what_is_queued_behind_a_full_socket_is_blocked_by_it)
+{
+	struct kit *k = client(1000000);
+	credit(k, 0, 10000000);
+	struct h2_stream *first = kit_open(k, KIT_REQUEST, false);
+	kit_push_data(first, payload, 5000, false);
+	stick(k);
+	CHECK_EQ(told(k, first), H2_NOT_BLOCKED); /* it is framed, all of it */
+	kit_push_data(first, payload, 100, false);
+	CHECK_EQ(told(k, first), H2_BLOCKED_SOCKET);
+	struct h2_stream *second = kit_open(k, KIT_REQUEST, false);
+	CHECK_EQ(told(k, second), H2_NOT_BLOCKED); /* a head alone is no content */
+	kit_push_data(second, payload, 10, false);
+	CHECK_EQ(told(k, second), H2_BLOCKED_SOCKET);
+	drain(k);
+	kit_push_data(first, payload, 100, false);
+	CHECK_EQ(told(k, first), H2_NOT_BLOCKED);
+	done(k);
+}
+
+TEST(a_window_that_opens_behind_a_full_socket_leaves_the_stream_blocked_by_the_socket)
+{
+	struct kit *k = client(0);
+	struct h2_stream *one = kit_open(k, KIT_REQUEST, false),
+			 *two = kit_open(k, KIT_REQUEST, false);
+	credit(k, h2_stream_id(two), 1000000);
+	drain(k);
+	kit_push_data(one, payload, 65535, false);
+	drain(k);
+	kit_push_data(one, payload, 10, false);
+	CHECK_EQ(told(k, one), H2_BLOCKED_STREAM_WINDOW);
+	kit_push_data(two, payload, 10, false);
+	drain(k);
+	CHECK_EQ(told(k, two), H2_BLOCKED_CONN_WINDOW);
+	h2_conn_ping(k->a.conn, 7);
+	stick(k);
+	credit(k, h2_stream_id(one), 100);
+	CHECK_EQ(told(k, one), H2_BLOCKED_SOCKET);
+	credit(k, 0, 100);
+	CHECK_EQ(told(k, two), H2_BLOCKED_SOCKET);
+	done(k);
+}
+
 TEST(control_frames_go_before_content_of_the_same_turn)
 {
 	struct kit *k = client(0);

@@ -155,8 +155,9 @@ void h2io_feed(struct h2io *io, struct slice in)
 
 void h2io_dirty(struct h2io *io)
 {
-	/* A full socket: EPOLLOUT makes it dirty again. */
-	if (!io->writable || io->dead)
+	/* A full socket: EPOLLOUT makes it dirty again. That streams wait for it is told at once.
+	 */
+	if (io->dead || (!io->writable && !(io->h2 && h2_conn_has_news(io->h2))))
 		return;
 	if (list_empty(&io->dirty))
 		list_push_back(&io->worker->dirty, &io->dirty);
