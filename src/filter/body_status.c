@@ -43,7 +43,7 @@ static void on_head(struct call *c, struct body_status *s, const struct fields *
 		wire = GRPC_WIRE_NONE; /* the answer itself */
 	s->looks = wire != GRPC_WIRE_NONE && wire != GRPC_WIRE_GRPC;
 	if (s->looks)
-		grpc_last_init(&s->last, wire);
+		grpc_last_init(&s->last, wire, grpc_body_is_compressed(head));
 	/* gRPC-Web without a message may say it in the head, and end with an empty DATA. */
 	if (s->looks && status && c->grpc_status < 0)
 		c->grpc_status = (int16_t)grpc_status_parse(status->value, status->value_len);
@@ -55,8 +55,19 @@ static enum grpc_status of_http(unsigned http)
 	return http >= 200 && http < 400 ? GRPC_OK : grpc_status_of_http(http);
 }
 
-static void on_end(struct call *c, const struct body_status *s)
+static void adopt_status(struct call *c, const struct body_status *s)
 {
+	int status = grpc_last_status(&s->last);
+	if (status >= 0)
+		c->grpc_status = (int16_t)status;
+}
+
+static void on_end(struct call *c, struct body_status *s)
+{
+	if (s->looks) {
+		grpc_last_finish(&s->last);
+		adopt_status(c, s);
+	}
 	if (c->grpc_status >= 0 || c->abort.who == CALL_BY_SELF)
 		return;
 	if (s->wire == GRPC_WIRE_CONNECT_UNARY)
@@ -72,13 +83,18 @@ static bool on_response(struct call *c, void *state, struct event *ev)
 		on_head(c, s, ev->fields);
 	if (ev->kind == EVENT_DATA && s->looks && ev->data.len) {
 		grpc_last_take(&s->last, ev->data.at, ev->data.len);
-		int status = grpc_last_status(&s->last);
-		if (status >= 0)
-			c->grpc_status = (int16_t)status;
+		adopt_status(c, s);
 	}
 	if (ev->end)
 		on_end(c, s);
 	return true;
+}
+
+static void on_close(struct call *c, void *state)
+{
+	struct body_status *s = state;
+	if (s->looks)
+		grpc_last_fini(&s->last);
 }
 
 const struct call_filter filter_body_status = {
@@ -87,4 +103,5 @@ const struct call_filter filter_body_status = {
 	.wants = wants,
 	.open = on_open,
 	.response = on_response,
+	.close = on_close,
 };

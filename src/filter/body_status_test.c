@@ -26,8 +26,26 @@ static void head(struct call *c, const char *status, const char *type)
 #define WEB_TEXT_OK     "AAAAAAFhgAAAAA9ncnBjLXN0YXR1czowDQo="
 #define CONNECT_ABORTED "\0\0\0\0\1a\2\0\0\0\x1c{\"error\":{\"code\":\"aborted\"}}"
 #define CONNECT_OK      "\0\0\0\0\1a\2\0\0\0\2{}"
-#define CONNECT_GZIP    "\0\0\0\0\1a\3\0\0\0\2\x1f\x8b"
-#define BODY(text)      text, sizeof(text) - 1
+#define CONNECT_CUT     "\0\0\0\0\1a\3\0\0\0\2\x1f\x8b" /* no whole gzip */
+/* The same as gzip. */
+#define WEB_GZIP                                                                                   \
+	"\0\0\0\0\1a"                                                                              \
+	"\x81\0\0\0\x23"                                                                           \
+	"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\x4b\x2f\x2a\x48\xd6\x2d"                         \
+	"\x2e\x49\x2c\x29\x2d\xb6\x32\xe5\xe5\x02\x00\x85\x68\x5a\x14\x0f"                         \
+	"\x00\x00\x00"
+#define CONNECT_GZIP                                                                               \
+	"\0\0\0\0\1a"                                                                              \
+	"\x03\0\0\0\x30"                                                                           \
+	"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\x56\x4a\x2d\x2a\xca"                         \
+	"\x2f\x52\xb2\xaa\x56\x4a\xce\x4f\x49\x55\xb2\x52\x4a\x4c\xca\x2f"                         \
+	"\x2a\x49\x4d\x51\xaa\xad\x05\x00\xba\xe8\x71\x15\x1c\x00\x00\x00"
+/* {"code":"out_of_range"} */
+#define ERROR_GZIP                                                                                 \
+	"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\x56\x4a\xce\x4f\x49"                         \
+	"\x55\xb2\x52\xca\x2f\x2d\x89\xcf\x4f\x8b\x2f\x4a\xcc\x4b\x4f\x55"                         \
+	"\xaa\x05\x00\x03\x68\xdd\x7c\x17\x00\x00\x00"
+#define BODY(text) text, sizeof(text) - 1
 
 static const struct {
 	const char *type, *body;
@@ -38,7 +56,9 @@ static const struct {
 	{"application/grpc-web-text", BODY(WEB_TEXT_OK), "OK"},
 	{"application/connect+proto", BODY(CONNECT_ABORTED), "ABORTED"},
 	{"application/connect+json", BODY(CONNECT_OK), "OK"},
-	{"application/connect+json", BODY(CONNECT_GZIP), "UNKNOWN"},
+	{"application/connect+json", BODY(CONNECT_CUT), "UNKNOWN"},
+	{"application/grpc-web", BODY(WEB_GZIP), "NOT_FOUND"},
+	{"application/connect+json", BODY(CONNECT_GZIP), "ABORTED"},
 };
 
 TEST(the_status_in_the_last_envelope_is_the_calls_however_the_body_is_cut)
@@ -139,6 +159,40 @@ TEST(a_unary_connect_call_has_the_code_of_its_error_or_the_status_of_HTTP)
 		CHECK_EQ(completed("named", "a.B", "C", grpc_status_name(rows[i].status)), 1);
 		world_fini();
 	}
+}
+
+TEST(a_compressed_error_of_a_unary_connect_call_has_its_code_when_it_is_whole)
+{
+	static const char error[] = ERROR_GZIP;
+	for (uint32_t cut = 0; cut < 2; cut++) {
+		begin();
+		struct call *c = call_with(&named,
+			FIELDS(":method", "POST", ":path", "/a.B/C", "content-type",
+				"application/json", "connect-protocol-version", "1"),
+			true);
+		response_fields(c, EVENT_HEAD,
+			FIELDS(":status", "503", "content-type", "application/json",
+				"content-encoding", "gzip"),
+			false);
+		for (uint32_t at = 0; at < sizeof(error) - 1 - cut; at++)
+			response(c, error + at, 1, false);
+		CHECK_EQ(c->grpc_status, -1);
+		response_fields(c, EVENT_TRAILERS, FIELDS("x", "y"), true);
+		CHECK_EQ(c->grpc_status, cut ? GRPC_UNAVAILABLE : GRPC_OUT_OF_RANGE);
+		finish(c);
+		world_fini();
+	}
+}
+
+TEST(a_call_that_is_cut_off_inside_a_compressed_envelope_leaves_nothing_behind)
+{
+	begin();
+	struct call *c = post("application/connect+json");
+	head(c, "200", "application/connect+json");
+	response(c, CONNECT_GZIP, sizeof(CONNECT_GZIP) - 9, false);
+	call_reset(c, CALL_BY_CLIENT, REASON_CLIENT_RESET, H2_CANCEL);
+	finish(c);
+	world_fini(); /* counts the blocks */
 }
 
 TEST(an_answer_of_weirs_own_keeps_its_reason)

@@ -243,13 +243,6 @@ static struct route_turns *turns_of(struct sampler *sampler, const char *route)
 	return NULL;
 }
 
-/* Connect's unary messages have no envelope that says so. */
-static bool is_encoded(const struct fields *head)
-{
-	const struct field *f = fields_get(head, TOKEN_CONTENT_ENCODING);
-	return f && !field_is(f, "identity");
-}
-
 static int on_open(struct call *c, void *state)
 {
 	struct sampled *s = state;
@@ -258,7 +251,7 @@ static int on_open(struct call *c, void *state)
 	s->whole = config->header.name && match_header(&config->header, c->env->head);
 	if (config->lanes & SAMPLE_SENT)
 		sample_cut_init(&s->lanes[LANE_REQUEST].cut, (enum grpc_wire)s->wire,
-			is_encoded(c->env->head));
+			grpc_body_is_compressed(c->env->head));
 	s->turns = turns_of(c->env->sampler, c->route->name);
 	sample_metadata_keep(&s->lists[SAMPLE_LIST_REQUEST], c, c->env->head);
 	s->is_shown = s->whole;
@@ -327,7 +320,8 @@ static void on_response_head(struct call *c, struct sampled *s, const struct fie
 	sample_metadata_keep(&s->lists[SAMPLE_LIST_RESPONSE], c, head);
 	if (c->route->sample.lanes & SAMPLE_RECEIVED)
 		sample_cut_init(&s->lanes[LANE_RESPONSE].cut,
-			grpc_wire_of_response((enum grpc_wire)s->wire, head), is_encoded(head));
+			grpc_wire_of_response((enum grpc_wire)s->wire, head),
+			grpc_body_is_compressed(head));
 }
 
 /* Whatever can still be sampled of the call is under way by now, but for its request's rest. */

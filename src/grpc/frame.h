@@ -37,6 +37,8 @@ enum grpc_wire {
  * `request`. */
 enum grpc_wire grpc_wire_of_request(const struct fields *head);
 enum grpc_wire grpc_wire_of_response(enum grpc_wire request, const struct fields *head);
+/* Content-encoding: what Connect's unary bodies have instead of a flag in an envelope. */
+bool grpc_body_is_compressed(const struct fields *head);
 
 struct grpc_walker {
 	uint64_t left;    /* payload bytes of the current message that are still to come */

@@ -59,23 +59,30 @@ static bool same(const struct tally *a, const struct tally *b)
 	       a->end == b->end && a->end_size == b->end_size;
 }
 
-static int last_status(enum grpc_wire wire, const uint8_t *data, size_t len, uint64_t seed)
+static int last_status(
+	enum grpc_wire wire, bool packed, const uint8_t *data, size_t len, uint64_t seed)
 {
 	struct grpc_last l;
 	struct rand r;
 	rand_seed(&r, seed);
-	grpc_last_init(&l, wire);
+	grpc_last_init(&l, wire, packed);
 	for (size_t at = 0, n; at < len; at += n) {
 		n = next_piece(&r, seed, len - at);
 		grpc_last_take(&l, data + at, n);
 	}
-	return grpc_last_status(&l);
+	grpc_last_finish(&l);
+	int status = grpc_last_status(&l);
+	grpc_last_fini(&l);
+	return status;
 }
 
 static void check_last(enum grpc_wire wire, const uint8_t *data, size_t len, uint64_t seed)
 {
-	int whole = last_status(wire, data, len, 0);
-	ASSERT(last_status(wire, data, len, seed) == whole);
+	int whole = last_status(wire, false, data, len, 0);
+	ASSERT(last_status(wire, false, data, len, seed) == whole);
+	if (wire == GRPC_WIRE_CONNECT_UNARY)
+		ASSERT(last_status(wire, true, data, len, seed) ==
+			last_status(wire, true, data, len, 0));
 	int judge = naive_last(wire, data, len);
 	ASSERT(judge == NAIVE_NO_OPINION || judge == whole);
 }

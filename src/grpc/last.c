@@ -1,6 +1,7 @@
 #include "grpc/last.h"
 #include <strings.h>
 #include "base/ascii.h"
+#include "grpc/gunzip.h"
 #include "grpc/status.h"
 
 #define COMPRESSED 0x01 /* in the first byte of an envelope, on every wire */
@@ -172,6 +173,36 @@ static int8_t status_of(const struct grpc_last *l)
 	return status < 0 ? GRPC_LAST_UNREAD : (int8_t)status;
 }
 
+/* Until it is whole. */
+static void keep(struct grpc_last *l, const uint8_t *at, size_t len)
+{
+	if (l->kept.failed)
+		return;
+	if (l->unpacked < GRPC_LAST_UNPACK && len <= GRPC_LAST_BYTES - l->kept.len) {
+		buf_add(&l->kept, at, len);
+		return;
+	}
+	buf_fini(&l->kept);
+	l->kept.failed = true;
+}
+
+/* The same as if what is kept had come as it is unpacked. */
+static int8_t status_of_kept(struct grpc_last *l)
+{
+	uint8_t bytes[GRPC_LAST_BYTES];
+	size_t len;
+	int8_t status = GRPC_LAST_UNREAD;
+	if (!l->kept.failed && l->kept.len) {
+		l->unpacked++;
+		if (grpc_gunzip(l->kept.bytes, l->kept.len, bytes, sizeof(bytes), &len) == 0) {
+			look(l, bytes, len);
+			status = status_of(l);
+		}
+	}
+	buf_fini(&l->kept);
+	return status;
+}
+
 static bool is_last(const struct grpc_walker *w)
 {
 	return w->flag & w->skip;
@@ -185,15 +216,15 @@ static const uint8_t *step(struct grpc_last *l, const uint8_t *at, const uint8_t
 	uint64_t want = prefix ? GRPC_PREFIX_BYTES - (uint64_t)w->have : w->left;
 	size_t n = (size_t)(end - at) < want ? (size_t)(end - at) : (size_t)want;
 	uint32_t size;
-	if (!prefix && is_last(w) && !(w->flag & COMPRESSED))
-		look(l, at, n);
+	if (!prefix && is_last(w))
+		(w->flag & COMPRESSED ? keep : look)(l, at, n);
 	(void)grpc_walk_slowly(w, &at, at + n, &size);
 	if (!is_last(w))
 		return at;
 	if (prefix && n == want)
 		begin(l);
 	if (w->have == 0)
-		l->decided = w->flag & COMPRESSED ? GRPC_LAST_UNREAD : status_of(l);
+		l->decided = w->flag & COMPRESSED ? status_of_kept(l) : status_of(l);
 	return at;
 }
 
@@ -223,24 +254,39 @@ static void take_text(struct grpc_last *l, const uint8_t *at, size_t len)
 	}
 }
 
-void grpc_last_init(struct grpc_last *l, enum grpc_wire wire)
+void grpc_last_init(struct grpc_last *l, enum grpc_wire wire, bool unary_is_compressed)
 {
-	*l = (struct grpc_last){.text = wire == GRPC_WIRE_WEB_TEXT, .decided = GRPC_LAST_ABSENT};
+	*l = (struct grpc_last){.text = wire == GRPC_WIRE_WEB_TEXT,
+		.packed = wire == GRPC_WIRE_CONNECT_UNARY && unary_is_compressed,
+		.decided = GRPC_LAST_ABSENT};
+	buf_init(&l->kept);
 	grpc_walker_init(&l->walk, l->text ? GRPC_WIRE_WEB : wire);
 	begin(l);
+}
+
+void grpc_last_fini(struct grpc_last *l)
+{
+	buf_fini(&l->kept);
 }
 
 void grpc_last_take(struct grpc_last *l, const uint8_t *at, size_t len)
 {
 	if (l->walk.wire == GRPC_WIRE_CONNECT_UNARY)
-		look(l, at, len);
+		(l->packed ? keep : look)(l, at, len);
 	else if (l->text)
 		take_text(l, at, len);
 	else
 		take(l, at, len);
 }
 
+void grpc_last_finish(struct grpc_last *l)
+{
+	if (l->packed)
+		l->decided = status_of_kept(l);
+}
+
 int grpc_last_status(const struct grpc_last *l)
 {
-	return l->walk.wire == GRPC_WIRE_CONNECT_UNARY ? status_of(l) : l->decided;
+	bool is_open = l->walk.wire == GRPC_WIRE_CONNECT_UNARY && !l->packed;
+	return is_open ? status_of(l) : l->decided;
 }

@@ -3,6 +3,7 @@
 #ifndef WEIR_GRPC_LAST_NAIVE_H
 #define WEIR_GRPC_LAST_NAIVE_H
 #include <jansson.h>
+#include <zlib.h>
 #include <strings.h>
 #include "grpc/frame_naive.h"
 #include "grpc/last.h"
@@ -68,10 +69,38 @@ static inline int naive_fields(const uint8_t *at, size_t len)
 	return status < 0 ? GRPC_LAST_UNREAD : status;
 }
 
+/* Byte by byte; false: it is none, or not whole. */
+static inline bool naive_unpack(const uint8_t *at, size_t len, uint8_t *out, size_t *out_len)
+{
+	z_stream z = {.next_out = out, .avail_out = GRPC_LAST_BYTES};
+	int end = inflateInit2(&z, MAX_WBITS + 32);
+	for (size_t i = 0; i < len && end == Z_OK && z.avail_out; i++) {
+		uint8_t byte = at[i];
+		z.next_in = &byte;
+		z.avail_in = 1;
+		end = inflate(&z, Z_NO_FLUSH);
+		end = end == Z_BUF_ERROR ? Z_OK : end;
+	}
+	*out_len = GRPC_LAST_BYTES - z.avail_out;
+	bool ok = end == Z_STREAM_END || z.avail_out == 0;
+	inflateEnd(&z);
+	return ok;
+}
+
+static inline int naive_packed(bool json, const uint8_t *at, size_t len)
+{
+	uint8_t out[GRPC_LAST_BYTES];
+	size_t n;
+	if (len > GRPC_LAST_BYTES || !naive_unpack(at, len, out, &n))
+		return GRPC_LAST_UNREAD;
+	return json ? naive_json(out, n, false) : naive_fields(out, n);
+}
+
 static inline int naive_last(enum grpc_wire wire, const uint8_t *in, size_t len)
 {
 	bool json = wire == GRPC_WIRE_CONNECT_STREAM;
 	int status = GRPC_LAST_ABSENT;
+	unsigned packed = 0;
 	if (wire == GRPC_WIRE_CONNECT_UNARY)
 		return naive_json(in, len, true);
 	uint8_t *bytes = malloc(len + 1);
@@ -87,9 +116,12 @@ static inline int naive_last(enum grpc_wire wire, const uint8_t *in, size_t len)
 		if (len - at < size)
 			break;
 		if (flag & (json ? 2 : 0x80))
-			status = flag & 1 ? GRPC_LAST_UNREAD
-				 : json   ? naive_json(bytes + at, size, false)
-					  : naive_fields(bytes + at, size);
+			status = flag & 1 && (size > GRPC_LAST_BYTES || packed == 4)
+					 ? GRPC_LAST_UNREAD
+				 : flag & 1 ? (packed += size > 0,
+						      naive_packed(json, bytes + at, size))
+				 : json     ? naive_json(bytes + at, size, false)
+					    : naive_fields(bytes + at, size);
 		at += size;
 	}
 	free(bytes);

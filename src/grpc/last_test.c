@@ -1,4 +1,6 @@
 #include "grpc/last.h"
+#include <zlib.h>
+#include "base/mem.h"
 #include "base/rand.h"
 #include "grpc/last_naive.h"
 #include "tap.h"
@@ -7,12 +9,15 @@
 static int status_in_steps(enum grpc_wire wire, const void *bytes, size_t len, size_t step)
 {
 	struct grpc_last l;
-	grpc_last_init(&l, wire);
+	grpc_last_init(&l, wire, false);
 	for (size_t at = 0, n; at < len; at += n) {
 		n = step && step < len - at ? step : len - at;
 		grpc_last_take(&l, (const uint8_t *)bytes + at, n);
 	}
-	return grpc_last_status(&l);
+	grpc_last_finish(&l);
+	int status = grpc_last_status(&l);
+	grpc_last_fini(&l);
+	return status;
 }
 
 /* The same however it is cut, byte by byte too. */
@@ -159,6 +164,145 @@ TEST(what_stands_behind_the_first_bytes_of_an_envelope_is_not_looked_at)
 	CHECK_EQ(status_in_steps(GRPC_WIRE_WEB, bytes, LEN, 7), GRPC_LAST_UNREAD);
 	memcpy(bytes + LEN - 40, "\ngrpc-status:9\r\n", 16);
 	CHECK_EQ(status_in_steps(GRPC_WIRE_WEB, bytes, LEN, 0), 9);
+}
+
+/* As gzip; the length. */
+static size_t pack(uint8_t *to, size_t cap, const void *bytes, size_t len)
+{
+	z_stream z = {.next_in = (void *)bytes,
+		.avail_in = (unsigned)len,
+		.next_out = to,
+		.avail_out = (unsigned)cap};
+	CHECK_EQ(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
+	CHECK_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
+	CHECK_EQ(deflateEnd(&z), Z_OK);
+	return cap - z.avail_out;
+}
+
+/* An envelope around `text` packed; the length. */
+static size_t packed_envelope(uint8_t *to, size_t cap, uint8_t flag, const char *text, size_t len)
+{
+	size_t n = pack(to + 5, cap - 5, text, len);
+	const uint8_t prefix[] = {flag, 0, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
+	memcpy(to, prefix, 5);
+	return n + 5;
+}
+
+TEST(a_compressed_last_envelope_is_read_as_if_it_were_not)
+{
+	static const struct {
+		enum grpc_wire wire;
+		uint8_t flag;
+		const char *text;
+		int status;
+	} rows[] = {
+		{GRPC_WIRE_WEB, 0x81, "grpc-status: 5\r\ngrpc-message: not there\r\n", 5},
+		{GRPC_WIRE_WEB, 0x81, "x: y\r\n", GRPC_LAST_UNREAD},
+		{GRPC_WIRE_CONNECT_STREAM, 3, "{}", GRPC_OK},
+		{GRPC_WIRE_CONNECT_STREAM, 3, "{\"error\":{\"code\":\"aborted\"}}", GRPC_ABORTED},
+		{GRPC_WIRE_CONNECT_STREAM, 3, "", GRPC_LAST_UNREAD},
+	};
+	uint8_t bytes[256];
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t n = packed_envelope(
+			bytes, sizeof bytes, rows[i].flag, rows[i].text, strlen(rows[i].text));
+		CHECK_EQ(status_of(rows[i].wire, bytes, n), rows[i].status);
+		CHECK_EQ(status_of(rows[i].wire, bytes, n - 1), GRPC_LAST_ABSENT);
+		bytes[5 + 12] ^= 0x55; /* and damaged */
+		CHECK_EQ(status_of(rows[i].wire, bytes, n), GRPC_LAST_UNREAD);
+	}
+	CHECK_EQ(mem_live_blocks(), 0);
+}
+
+TEST(a_compressed_error_of_a_connect_call_is_read_when_it_is_whole)
+{
+	static const char text[] = "{\"code\":\"permission_denied\"}";
+	uint8_t bytes[128];
+	size_t n = pack(bytes, sizeof bytes, text, strlen(text));
+	for (size_t step = 1; step <= n; step++) {
+		struct grpc_last l;
+		grpc_last_init(&l, GRPC_WIRE_CONNECT_UNARY, true);
+		for (size_t at = 0; at < n; at += step) {
+			CHECK_EQ(grpc_last_status(&l), GRPC_LAST_ABSENT);
+			grpc_last_take(&l, bytes + at, n - at < step ? n - at : step);
+		}
+		grpc_last_finish(&l);
+		CHECK_EQ(grpc_last_status(&l), GRPC_PERMISSION_DENIED);
+		grpc_last_fini(&l);
+	}
+	CHECK_EQ(mem_live_blocks(), 0);
+}
+
+TEST(of_a_compressed_envelope_no_more_is_unpacked_than_is_looked_at)
+{
+	enum { LEN = 1 << 24 };
+	static uint8_t bytes[1 << 16];
+	char *text = malloc(LEN);
+	memset(text, '\n', LEN);
+	memcpy(text + GRPC_LAST_BYTES - 15, "grpc-status:9\r\n", 15);
+	size_t n = packed_envelope(bytes, sizeof bytes, 0x81, text, LEN);
+	CHECK_EQ(status_in_steps(GRPC_WIRE_WEB, bytes, n, 100), 9); /* a thousandfold */
+	memset(text, '\n', GRPC_LAST_BYTES);
+	memcpy(text + GRPC_LAST_BYTES - 14, "grpc-status:9\r\n", 15);
+	n = packed_envelope(bytes, sizeof bytes, 0x81, text, LEN);
+	CHECK_EQ(status_in_steps(GRPC_WIRE_WEB, bytes, n, 100), 9); /* without its line's end */
+	memmove(text + GRPC_LAST_BYTES, "grpc-status:9\r\n", 15);
+	memset(text, '\n', GRPC_LAST_BYTES);
+	n = packed_envelope(bytes, sizeof bytes, 0x81, text, LEN);
+	CHECK_EQ(status_in_steps(GRPC_WIRE_WEB, bytes, n, 100), GRPC_LAST_UNREAD);
+	free(text);
+}
+
+TEST(of_a_compressed_envelope_no_more_is_kept_than_is_looked_at)
+{
+	enum { LEN = GRPC_LAST_BYTES + 2000 };
+	static uint8_t bytes[LEN + 1000];
+	static char text[LEN] = "grpc-status:9\r\n";
+	struct rand r;
+	rand_seed(&r, tap_seed());
+	for (size_t i = 15; i < LEN; i++)
+		text[i] = (char)rand_u64(&r); /* nothing to compress */
+	size_t n = packed_envelope(bytes, sizeof bytes, 0x81, text, 15000);
+	CHECK_EQ(status_in_steps(GRPC_WIRE_WEB, bytes, n, 1), 9);
+	n = packed_envelope(bytes, sizeof bytes, 0x81, text, LEN);
+	struct grpc_last l;
+	grpc_last_init(&l, GRPC_WIRE_WEB, false);
+	for (size_t at = 0; at < n; at++) {
+		CHECK(l.kept.len <= GRPC_LAST_BYTES);
+		grpc_last_take(&l, bytes + at, 1);
+	}
+	CHECK_EQ(mem_live_blocks(), 0);
+	CHECK_EQ(grpc_last_status(&l), GRPC_LAST_UNREAD);
+	grpc_last_take(&l, bytes, 1000); /* the next, which does not end */
+	CHECK(mem_live_blocks() > 0);
+	grpc_last_fini(&l);
+	CHECK_EQ(mem_live_blocks(), 0);
+}
+
+TEST(of_many_compressed_envelopes_only_the_first_are_unpacked)
+{
+	uint8_t bytes[(GRPC_LAST_UNPACK + 1) * 64] = {0};
+	size_t n = 0;
+	for (unsigned i = 0; i <= GRPC_LAST_UNPACK; i++) {
+		CHECK_EQ(status_of(GRPC_WIRE_WEB, bytes, n), i ? 9 : GRPC_LAST_ABSENT);
+		n += packed_envelope(bytes + n, sizeof bytes - n, 0x81, "grpc-status:9\r\n", 15);
+	}
+	CHECK_EQ(status_of(GRPC_WIRE_WEB, bytes, n), GRPC_LAST_UNREAD);
+}
+
+TEST(without_memory_a_compressed_envelope_has_no_status)
+{
+	uint8_t bytes[128];
+	size_t n = packed_envelope(bytes, sizeof bytes, 3, "{}", 2);
+	int status = GRPC_LAST_UNREAD;
+	for (long nth = 1; status == GRPC_LAST_UNREAD; nth++) {
+		REQUIRE(nth < 20);
+		mem_fail_after(nth);
+		status = status_in_steps(GRPC_WIRE_CONNECT_STREAM, bytes, n, 9);
+		mem_fail_after(0);
+		CHECK(status == GRPC_LAST_UNREAD || (nth > 2 && status == GRPC_OK));
+		CHECK_EQ(mem_live_blocks(), 0);
+	}
 }
 
 static size_t put(char *to, const char *text)

@@ -74,3 +74,9 @@ enum grpc_wire grpc_wire_of_response(enum grpc_wire request, const struct fields
 		return ok ? request : GRPC_WIRE_NONE;
 	return wire_of_type(type);
 }
+
+bool grpc_body_is_compressed(const struct fields *head)
+{
+	const struct field *f = fields_get(head, TOKEN_CONTENT_ENCODING);
+	return f && !field_is(f, "identity");
+}

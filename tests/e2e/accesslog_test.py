@@ -3,6 +3,7 @@
 lost when a file is rotated, and that nobody waits for a reader. docs/reference.md has the keys."""
 import contextlib
 import glob
+import gzip
 import json
 import os
 import re
@@ -169,7 +170,13 @@ IN_THE_BODY = {  # content-type: (body of the answer, grpc_status, reason)
     "application/grpc-web-text": (b"AAAAAAFhgAAAAA9ncnBjLXN0YXR1czowDQo=", "OK", "complete"),
     "application/connect+json": (raw.message(b'{"error":{"code":"aborted"}}', 2), "ABORTED", "complete"),
     "application/connect+proto": (raw.message(b"a"), None, "no_status"),
+    "application/grpc-web": (raw.message(b"a") + raw.message(gzip.compress(b"grpc-status:10\r\n"), 0x81),
+                             "ABORTED", "complete"),
+    "application/connect+json; charset=utf-8": (
+        raw.message(gzip.compress(b'{"error":{"code":"data_loss"}}'), 3), "DATA_LOSS", "complete"),
+    "application/connect+x": (raw.message(b"\xce\xb2\xcf\x81", 3), None, "complete"),  # not gzip: nobody can say
     "application/json": (b'{"code":"out_of_range"}', "OUT_OF_RANGE", "complete"),  # Connect unary
+    "application/json; gzip": (gzip.compress(b'{"code":"unauthenticated"}'), "UNAUTHENTICATED", "complete"),
 }
 
 
@@ -180,8 +187,8 @@ def the_status_of_gRPC_Web_and_Connect_is_read_from_the_body():
         for _ in IN_THE_BODY:
             head = wire.expect("HEADERS")
             kind = head.dict["content-type"]
-            wire.headers(head.stream, [(":status", "400" if kind == "application/json" else "200"),
-                                       ("content-type", kind)])
+            wire.headers(head.stream, [(":status", "400" if "/json" in kind else "200"), ("content-type", kind),
+                                       *[("content-encoding", "gzip")][:"gzip" in kind]])
             body = IN_THE_BODY[kind][0]
             for i in range(len(body)):
                 wire.data(head.stream, body[i:i + 1], i + 1 == len(body))
@@ -190,15 +197,16 @@ def the_status_of_gRPC_Web_and_Connect_is_read_from_the_body():
             Weir(logged(server.port, path, events=("close",))) as weir, Wire.connect(weir.port()) as wire:
         wire.start()
         for n, (kind, (body, status, reason)) in enumerate(IN_THE_BODY.items()):
-            version = [("connect-protocol-version", "1")] if kind == "application/json" else []
+            version = [("connect-protocol-version", "1")] if "/json" in kind else []
             wire.headers(2 * n + 1, [*raw.request("/a.B/C", grpc=False), ("content-type", kind), *version], end=True)
             check_eq(wire.collect(2 * n + 1)[1], body, f"the answer in {kind}")
             check_eq(pick(closed(path, n + 1)[n], "grpc_status", "reason"),
                      {k: v for k, v in (("grpc_status", status), ("reason", reason)) if v}, f"the line of {kind}")
         m = weir.metrics()
-        for status in ("NOT_FOUND", "OK", "ABORTED", "UNKNOWN", "OUT_OF_RANGE"):
-            check_eq(m.sum("grpc_streams_completed_total", grpc_status=status), 1, status)
-        check_eq(m.sum("weir_streams_ended_total", outcome="will"), 4, "streams ended by will")
+        completed = {"NOT_FOUND": 1, "OK": 1, "ABORTED": 2, "UNKNOWN": 2, "OUT_OF_RANGE": 1, "DATA_LOSS": 1,
+                     "UNAUTHENTICATED": 1}
+        check_eq({s: m.sum("grpc_streams_completed_total", grpc_status=s) for s in completed}, completed)
+        check_eq(m.sum("weir_streams_ended_total", outcome="will"), len(IN_THE_BODY) - 1, "streams ended by will")
         check_eq(m.sum("weir_streams_ended_by_total", reason="no_status"), 1, "streams without a status")
 
 
