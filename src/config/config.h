@@ -101,6 +101,7 @@ struct config_limits {
 	uint32_t series_per_family;      /* default 1000 */
 	uint32_t connections;            /* downstream, in all; default 100000 */
 	uint64_t preface_timeout_ns;     /* default 10s */
+	uint64_t settings_timeout_ns;    /* default 10s */
 	uint64_t admin_idle_ns;          /* default 60s */
 	uint32_t admin_event_streams;    /* default 16 */
 	uint64_t admin_bytes;            /* pages that clients have not read; default 64MiB */

@@ -53,6 +53,7 @@ static const char FULL[] =
 	"  connections: 20\n"
 	"  replay_bytes: 0\n"
 	"  preface_timeout: 3s\n"
+	"  settings_timeout: 4s\n"
 	"  admin_idle: 250ms\n"
 	"  admin_event_streams: 3\n"
 	"drain: {grace: 2h}\n"
@@ -114,6 +115,7 @@ TEST(every_key_reaches_its_field)
 	CHECK_EQ(c->limits.connections, 20);
 	CHECK_EQ(c->limits.replay_bytes, 0);
 	CHECK_EQ(c->limits.preface_timeout_ns, 3000000000);
+	CHECK_EQ(c->limits.settings_timeout_ns, 4000000000);
 	CHECK_EQ(c->limits.admin_idle_ns, 250000000);
 	CHECK_EQ(c->limits.admin_event_streams, 3);
 	CHECK_EQ(c->drain_grace_ns, 7200 * NS_PER_SEC);
@@ -293,6 +295,7 @@ TEST(what_is_not_written_has_its_default)
 	CHECK_EQ(c->limits.connections, 100000);
 	CHECK_EQ(c->limits.replay_bytes, 64 << 10);
 	CHECK_EQ(c->limits.preface_timeout_ns, 10000000000);
+	CHECK_EQ(c->limits.settings_timeout_ns, 10000000000);
 	CHECK_EQ(c->limits.admin_idle_ns, 60000000000);
 	CHECK_EQ(c->limits.admin_event_streams, 16);
 	CHECK_EQ(c->drain_grace_ns, 30 * NS_PER_SEC);

@@ -544,6 +544,12 @@ void h2_conn_ping(struct h2_conn *c, uint64_t opaque)
 		h2_conn_send_ping(c, 0, opaque);
 }
 
+void h2_conn_settings_due(struct h2_conn *c)
+{
+	if (!c->dead && !c->settings_acked)
+		h2_conn_fail(c, H2_FAULT_SETTINGS_TIMEOUT);
+}
+
 bool h2_conn_peer_settings_seen(const struct h2_conn *c)
 {
 	return c->peer_settings_seen;

@@ -192,6 +192,9 @@ void h2_conn_drain_now(struct h2_conn *c);
  */
 void h2_conn_kill(struct h2_conn *c, enum h2_code code, const char *debug);
 bool h2_conn_is_dead(const struct h2_conn *c);
+/* The time that the owner gives a peer for its acknowledgement of our SETTINGS is over (6.5.3):
+ * without it the connection ends. */
+void h2_conn_settings_due(struct h2_conn *c);
 bool h2_conn_peer_settings_seen(const struct h2_conn *c);
 bool h2_conn_peer_extended_connect(const struct h2_conn *c);
 

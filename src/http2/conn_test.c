@@ -390,6 +390,39 @@ TEST(a_killed_connection_says_why_and_nothing_more)
 	kit_destroy(k);
 }
 
+TEST(settings_that_nobody_acknowledged_when_they_are_due_end_the_connection)
+{
+	for (int role = 0; role < 2; role++) {
+		struct kit *k = kit_create(NULL, NULL);
+		struct kit_side *side = role ? &k->a : &k->b, *peer = role ? &k->b : &k->a;
+		kit_carry(k, peer, side); /* the peer's own SETTINGS acknowledge nothing */
+		CHECK_EQ(kit_count(side, H2_EV_SETTINGS), 1);
+		h2_conn_settings_due(side->conn);
+		kit_poll(side);
+		struct h2_event *dead = kit_last(side, H2_EV_DEAD);
+		REQUIRE(dead);
+		CHECK_EQ(dead->code, H2_SETTINGS_TIMEOUT);
+		CHECK_EQ(dead->fault, H2_FAULT_SETTINGS_TIMEOUT);
+		CHECK_EQ(k->books.faults[H2_FAULT_SETTINGS_TIMEOUT], 1);
+		kit_carry(k, side, peer);
+		CHECK_EQ(kit_last(peer, H2_EV_GOAWAY)->code, H2_SETTINGS_TIMEOUT);
+		h2_conn_settings_due(side->conn); /* it is dead already */
+		CHECK_EQ(k->books.faults[H2_FAULT_SETTINGS_TIMEOUT], 1);
+		kit_destroy(k);
+	}
+}
+
+TEST(settings_that_were_acknowledged_are_never_overdue)
+{
+	struct kit *k = kit_create(NULL, NULL);
+	kit_run(k);
+	h2_conn_settings_due(k->a.conn);
+	h2_conn_settings_due(k->b.conn);
+	CHECK(!h2_conn_is_dead(k->a.conn) && !h2_conn_is_dead(k->b.conn));
+	one_call(k);
+	kit_destroy(k);
+}
+
 TEST(ids_run_out_in_order)
 {
 	struct kit *k = kit_create(NULL, NULL);

@@ -234,7 +234,7 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 		maybe_drained(f);
 		break;
 	case H2_EV_DEAD:
-		h2io_finish(io, CLOSED_PROTOCOL);
+		h2io_finish_dead(io, ev);
 		break;
 	case H2_EV_PING_ACK:
 		h2io_ping_answered(io, ev->opaque);
@@ -288,6 +288,7 @@ static int begin_http2(struct front *f)
 		return ERR_NOMEM;
 	h2_conn_set_user(f->io.h2, f);
 	wheel_cancel(&w->loop.wheel, &f->io.timer);
+	h2io_expect_settings_ack(&f->io, limits->settings_timeout_ns);
 	h2io_dirty(&f->io);
 	if (w->draining)
 		h2_conn_drain(f->io.h2, "shutdown");

@@ -167,6 +167,27 @@ void h2io_dirty(struct h2io *io)
 	}
 }
 
+/* ---- SETTINGS ---- */
+
+static void on_settings_due(struct timer *t, uint64_t now_ns)
+{
+	struct h2io *io = CONTAINER_OF(t, struct h2io, timer);
+	h2_conn_settings_due(io->h2);
+	poll_events(io);
+}
+
+void h2io_expect_settings_ack(struct h2io *io, uint64_t timeout_ns)
+{
+	timer_init(&io->timer, on_settings_due);
+	wheel_arm(&io->worker->loop.wheel, &io->timer, io->worker->loop.now_ns + timeout_ns);
+}
+
+void h2io_finish_dead(struct h2io *io, const struct h2_event *ev)
+{
+	h2io_finish(io,
+		ev->fault == H2_FAULT_SETTINGS_TIMEOUT ? CLOSED_SETTINGS_TIMEOUT : CLOSED_PROTOCOL);
+}
+
 /* ---- PING ---- */
 
 static void ping_is_out(struct h2io *io, enum h2io_ping which)

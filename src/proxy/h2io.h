@@ -40,6 +40,7 @@ struct h2io;
 	CLOSE(NOT_HTTP2, "not_http2", "did not speak HTTP/2")                                      \
 	CLOSE(HTTP1, "http1", "HTTP/1 exchange ended")                                             \
 	CLOSE(PREFACE_TIMEOUT, "preface_timeout", "sent no complete HTTP/2 preface in time")       \
+	CLOSE(SETTINGS_TIMEOUT, "settings_timeout", "did not acknowledge SETTINGS in time")        \
 	CLOSE(IDLE, "idle", "idle for too long")                                                   \
 	CLOSE(CONNECT_REFUSED, "connect_refused", "connection refused")                            \
 	CLOSE(CONNECT_TIMEOUT, "connect_timeout", "connect timed out")                             \
@@ -119,6 +120,12 @@ void h2io_resume(struct h2io *io); /* raw_wants has become true: reads what is w
 /* Writes what is queued, then closes (with a linger of at most 1 s). No more events. */
 void h2io_finish(struct h2io *io, enum close_reason reason);
 void h2io_close(struct h2io *io, enum close_reason reason); /* at once */
+
+/* The peer has so long to acknowledge our SETTINGS. Takes the timer, which nobody else needs then.
+ */
+void h2io_expect_settings_ack(struct h2io *io, uint64_t timeout_ns);
+/* After H2_EV_DEAD: finishes for that reason. */
+void h2io_finish_dead(struct h2io *io, const struct h2_event *ev);
 
 /* Asks for a round trip: one PING, unless one is under way or was sent less than H2IO_PING_EVERY_NS
  * ago (peers take many for an attack). */

@@ -207,6 +207,8 @@ static void on_writable(struct h2io *io)
 	}
 	h2_conn_set_user(io->h2, l);
 	wheel_cancel(&w->loop.wheel, &io->timer);
+	if (w->current)
+		h2io_expect_settings_ack(io, w->current->base.config->limits.settings_timeout_ns);
 	l->state = l->endpoint->retired && list_empty(&l->waiting) ? LINK_CLOSING : LINK_READY;
 	pool_connect_succeeded(l->endpoint);
 	h2io_count_open(io);
@@ -241,7 +243,7 @@ static void on_dead(struct link *l, const struct h2_event *ev)
 	snprintf(l->why, sizeof(l->why), "endpoint %s broke HTTP/2: %s", l->endpoint->address,
 		ev->fault < H2_FAULT_COUNT ? h2_fault_text(ev->fault) : h2_code_name(ev->code));
 	/* Its calls end now; the GOAWAY is still written. */
-	h2io_finish(&l->io, CLOSED_PROTOCOL);
+	h2io_finish_dead(&l->io, ev);
 	begin_closing(l);
 	for (struct upstream *u; (u = first_of(&l->active));)
 		upstream_link_lost(u, REASON_UPSTREAM_PROTOCOL, l->why);
@@ -332,6 +334,7 @@ static enum call_reason_id reason_of(const struct h2io *io)
 	case CLOSED_CONNECT_TIMEOUT:
 		return REASON_CONNECT_TIMEOUT;
 	case CLOSED_PROTOCOL:
+	case CLOSED_SETTINGS_TIMEOUT:
 		return REASON_UPSTREAM_PROTOCOL;
 	case CLOSED_NO_MEMORY:
 		return REASON_NO_MEMORY;

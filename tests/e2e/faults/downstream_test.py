@@ -378,6 +378,32 @@ def a_reset_by_the_client_reaches_the_upstream_with_its_code():
 
 
 @test
+def a_client_that_does_not_acknowledge_settings_is_ended_and_told_why():
+    limits = {"settings_timeout": "300ms"}
+    with Peer("py", "server") as server, Weir(one_route(server.port, limits=limits)) as weir, \
+            Wire.connect(weir.port()) as polite, Wire.connect(weir.port()) as wire:
+        base = Baseline(weir)
+        polite.start()
+        polite.expect("SETTINGS")  # and it acknowledges them
+        wire.auto = False
+        wire.start()
+        wire.headers(1, raw.request(CHAT))
+        goaway = wire.expect("GOAWAY")
+        check_eq(goaway.error_code, 4)  # SETTINGS_TIMEOUT
+        check(b"not acknowledged" in goaway.additional_data, goaway.additional_data)
+        wire.wait_closed()
+        wire.close()
+        eventually(lambda: downstream(weir) == 1, "the connection being closed")
+        m = weir.metrics()
+        check_eq(m.sum("weir_http2_errors_total", side="downstream", fault="settings_timeout"), 1)
+        check_eq(m.sum("weir_connections_closed_total", reason="settings_timeout"), 1)
+        polite.headers(1, raw.request(CHAT))
+        polite.data(1, b"", end=True)
+        check_eq(polite.expect("HEADERS", stream=1).dict[":status"], "200")
+        base.returns()
+
+
+@test
 def methods_that_scanners_invent_make_no_series():
     with Peer("py", "server") as server, Weir(one_route(server.port)) as weir, \
             Channel(weir.target()) as client:

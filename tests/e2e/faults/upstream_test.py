@@ -204,6 +204,31 @@ def nonsense_in_mid_stream_ends_in_trailers_that_name_it():
         base.returns()
 
 
+@test
+def an_upstream_that_does_not_acknowledge_settings_ends_its_calls_and_the_next_connection_is_another():
+    def script(wire, nth):
+        if nth > 0:
+            raw.echo(wire)
+        wire.auto = False
+        wire.accept()
+        check_eq(wire.expect("GOAWAY").error_code, 4)  # SETTINGS_TIMEOUT
+        wire.wait_closed()
+    limits = {"settings_timeout": "300ms"}
+    with Upstream(script) as server, Weir(one_route(server.port, limits=limits)) as weir, \
+            Channel(weir.target()) as client:
+        base = Baseline(weir)
+        status, details, _ = client.unary()
+        check_eq(status, "UNAVAILABLE")
+        names(details, f"127.0.0.1:{server.port}", "SETTINGS", "not acknowledged")
+        m = weir.metrics()
+        check_eq(m.sum("weir_http2_errors_total", side="upstream", fault="settings_timeout"), 1)
+        check_eq(m.sum("weir_local_replies_total", reason="upstream_protocol_error"), 1)
+        eventually(lambda: weir.metrics().sum("weir_connections_closed_total", side="upstream",
+                                              reason="settings_timeout") == 1, "its end")
+        check_eq(client.unary()[0], "OK")
+        base.returns()
+
+
 # RST_STREAM by the upstream: its code, and the status that a gRPC client makes of it.
 RESETS = {
     "CANCEL": (raw.CANCEL, "CANCELLED"),
