@@ -92,6 +92,7 @@ static int keep_request(struct call *c, const struct fields *head)
 	if (c->known) {
 		c->said = &c->known->said;
 		c->is_head = c->known->is_head;
+		c->is_connect = c->known->is_connect;
 		c->is_grpc = c->known->is_grpc;
 		return 0;
 	}
@@ -106,6 +107,7 @@ static int keep_request(struct call *c, const struct fields *head)
 	if (!said->method || !said->path || !said->authority)
 		return ERR_NOMEM;
 	c->is_head = !strcmp(said->method, "HEAD");
+	c->is_connect = !strcmp(said->method, "CONNECT");
 	c->is_grpc = known_is_grpc(fields_get(head, TOKEN_CONTENT_TYPE));
 	return keep_method(c, said, path);
 }
@@ -117,7 +119,7 @@ struct call *call_create(struct call_env *env, struct call_generation *generatio
 	struct call *c = block_take(env);
 	if (!c)
 		return NULL;
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, CALL_BLOCK_BYTES); /* what call_zalloc gives, too */
 	uint8_t *rest = (uint8_t *)(c + 1);
 	arena_init(&c->arena, rest, CALL_BLOCK_BYTES - sizeof(*c), CALL_ARENA_CHUNK);
 	c->env = env;
@@ -142,6 +144,14 @@ struct call *call_create(struct call_env *env, struct call_generation *generatio
 	if (generation->gauge)
 		series_add(generation->gauge, M_GENERATION_STREAMS, 1);
 	return c;
+}
+
+void *call_zalloc(struct call *c, size_t bytes)
+{
+	void *p = arena_alloc(&c->arena, bytes);
+	if (p && UNLIKELY(c->arena.chunks)) /* it may be of a later one than the call's own block */
+		memset(p, 0, bytes);
+	return p;
 }
 
 static void release(struct call *c)
@@ -178,10 +188,9 @@ static int open_filter(struct call *c, const struct call_filter *f)
 {
 	void *state = NULL;
 	if (f->state_bytes) {
-		state = arena_alloc(&c->arena, f->state_bytes);
+		state = call_zalloc(c, f->state_bytes);
 		if (!state)
 			return ERR_NOMEM;
-		memset(state, 0, f->state_bytes);
 	}
 	if (f->open && f->open(c, state) != 0)
 		return ERR_NOMEM;

@@ -153,8 +153,8 @@ struct call_env {
 	const struct fields *head; /* of the request whose call opens now: its filters may look */
 	uint64_t now_ns;           /* CLOCK_MONOTONIC, this turn */
 	uint64_t wall_ns;          /* CLOCK_REALTIME, this turn */
-	uint64_t tick_ns[3];       /* of the last timing_begin_ticks, the oldest first; 0 = not yet */
-	bool tick_odd;             /* changes with each */
+	uint64_t tick_ns[3]; /* of the last timing_begin_ticks, the oldest first; 0 = not yet */
+	bool tick_odd;       /* changes with each */
 	struct rand *rand;
 	struct metrics_slab *metrics;
 	struct list reap;            /* calls to free at the end of the turn */
@@ -207,6 +207,7 @@ struct call {
 	uint8_t hung_said;    /* bit by state: it was in the log */
 	uint8_t stall_causes; /* so many times are in `stalls` */
 	bool status_missing;  /* its body has the status, and ended without it */
+	bool is_connect;      /* CONNECT */
 	bool tick_odd;        /* as env->tick_odd was at its last timing_tick */
 	/* What the client was told. */
 	uint16_t http_status; /* 0 = no head yet */
@@ -232,6 +233,8 @@ struct call *call_create(struct call_env *env, struct call_generation *generatio
  */
 int call_open(struct call *c, const struct call_terminus *terminus) MUST_USE;
 void call_discard(struct call *c); /* a call that was never opened */
+/* Zeroed memory that goes with the call. */
+void *call_zalloc(struct call *c, size_t bytes) MUST_USE;
 
 void call_push_request(struct call *c, struct event *ev);  /* from the front; takes ev */
 void call_push_response(struct call *c, struct event *ev); /* from the terminus; takes ev */

@@ -227,6 +227,26 @@ TEST(a_filter_that_does_not_want_a_call_is_not_in_its_chain)
 	finish();
 }
 
+TEST(memory_that_goes_with_a_call_is_zeroed_in_a_used_block_and_beyond_it)
+{
+	static const uint8_t zeros[128];
+	begin();
+	for (int round = 0; round < 2; round++) {
+		struct call *c = grpc_call();
+		for (unsigned bytes = 1; bytes <= sizeof(zeros); bytes += 9) {
+			uint8_t *p = call_zalloc(c, bytes);
+			REQUIRE(p);
+			CHECK_MEM(p, bytes, zeros, bytes);
+			memset(p, 0xff, bytes);
+		}
+		CHECK(c->arena.chunks); /* more than a block has */
+		call_front_done(c);
+		call_terminus_done(c);
+		CHECK_EQ(call_reap(&env), 1);
+	}
+	finish();
+}
+
 TEST(a_filter_that_does_not_open_closes_those_before_it)
 {
 	begin();

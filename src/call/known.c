@@ -24,14 +24,6 @@ void known_fini(struct call_generation *g)
 	}
 }
 
-static const struct field *get(const struct fields_run *run, enum token t)
-{
-	for (uint32_t i = 0; i < run->count; i++)
-		if (run->list[i].token == t)
-			return &run->list[i];
-	return NULL;
-}
-
 static char *put(char **at, const char *text, size_t len)
 {
 	char *to = *at;
@@ -45,13 +37,15 @@ static char *put(char **at, const char *text, size_t len)
  * regular field all are, and of content-types the first counts. */
 static bool has_everything(const struct fields_run *run)
 {
-	return get(run, TOKEN_METHOD) && get(run, TOKEN_PATH) && get(run, TOKEN_CONTENT_TYPE);
+	return run_get(run, TOKEN_METHOD) && run_get(run, TOKEN_PATH) &&
+	       run_get(run, TOKEN_CONTENT_TYPE);
 }
 
 static struct call_known *create(struct fields_run *run)
 {
-	const struct field *path = get(run, TOKEN_PATH), *authority = get(run, TOKEN_AUTHORITY);
-	const struct field *type = get(run, TOKEN_CONTENT_TYPE);
+	const struct field *path = run_get(run, TOKEN_PATH),
+			   *authority = run_get(run, TOKEN_AUTHORITY);
+	const struct field *type = run_get(run, TOKEN_CONTENT_TYPE);
 	const char *service = "", *method = "";
 	size_t service_len = 0, method_len = 0;
 	bool usable = has_everything(run);
@@ -69,10 +63,11 @@ static struct call_known *create(struct fields_run *run)
 	char *at = k->texts;
 	k->said.grpc_service = put(&at, service, service_len);
 	k->said.grpc_method = put(&at, method, method_len);
-	k->said.method = get(run, TOKEN_METHOD)->value;
+	k->said.method = run_get(run, TOKEN_METHOD)->value;
 	k->said.path = path->value;
 	k->said.authority = authority ? authority->value : "";
 	k->is_head = !strcmp(k->said.method, "HEAD");
+	k->is_connect = !strcmp(k->said.method, "CONNECT");
 	k->is_grpc = known_is_grpc(type);
 	return k;
 }

@@ -17,7 +17,7 @@ struct call_known {
 	struct fields_run *run;
 	uint32_t refs;
 	bool usable; /* else only the run is remembered: it does not have everything */
-	bool is_grpc, is_head;
+	bool is_grpc, is_head, is_connect;
 	uint8_t wire; /* filter/count.c's enum grpc_wire; 0: not known */
 	bool routed;  /* the next two hold for every call */
 	const struct config_route *route;

@@ -257,6 +257,10 @@ void call_watch(struct call *c)
 
 void call_unwatch(struct call *c)
 {
+	if (LIKELY(!c->stalls && c->hung == HUNG_NO &&
+		    call_stalled(c, LANE_REQUEST) == STALL_NONE &&
+		    call_stalled(c, LANE_RESPONSE) == STALL_NONE))
+		return;
 	call_stall_publish(c);
 	if (c->hung != HUNG_NO)
 		set_hung(c, HUNG_NO);

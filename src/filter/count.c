@@ -6,6 +6,7 @@
 #include "filter/limit.h"
 #include "grpc/frame.h"
 #include "grpc/status.h"
+#include "http/run.h"
 
 #define OTHER "_OTHER"
 
@@ -247,6 +248,20 @@ static enum grpc_wire wire_of_head(struct call *c, const struct fields *head)
 	return wire;
 }
 
+/* Status and content-type decide: with both in its run, the run has the answer for all of gRPC. */
+static enum grpc_wire wire_of_answer(const struct count *s, const struct fields *head)
+{
+	struct fields_run *run = fields_run(head);
+	if (!run || s->wire != GRPC_WIRE_GRPC)
+		return grpc_wire_of_response((enum grpc_wire)s->wire, head);
+	if (run->wire)
+		return (enum grpc_wire)(run->wire - 1);
+	enum grpc_wire wire = grpc_wire_of_response(GRPC_WIRE_GRPC, head);
+	if (run_get(run, TOKEN_STATUS) && run_get(run, TOKEN_CONTENT_TYPE))
+		run->wire = (uint8_t)(1 + wire);
+	return wire;
+}
+
 static __attribute__((noinline)) bool on_other_request(
 	struct call *c, struct count *s, struct event *ev)
 {
@@ -286,8 +301,7 @@ static __attribute__((noinline)) bool on_other_response(
 	if (!s->begun)
 		begin_late(c, s);
 	if (ev->kind == EVENT_HEAD)
-		grpc_walker_init(
-			&s->walk[LANE_RESPONSE], grpc_wire_of_response(s->wire, ev->fields));
+		grpc_walker_init(&s->walk[LANE_RESPONSE], wire_of_answer(s, ev->fields));
 	if (s->other && (ev->kind == EVENT_HEAD || ev->kind == EVENT_TRAILERS) &&
 		is_evidence(s, ev))
 		decide(c, s, false);

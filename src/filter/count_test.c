@@ -499,4 +499,59 @@ TEST(all_outcomes_of_a_route_are_there_at_0_before_its_first_call_ends)
 	world_fini();
 }
 
+/* A response's head whose first `n` fields are a run. */
+static struct fields *begins_with(uint32_t n, struct fields *all)
+{
+	struct fields *f = fields_create();
+	struct fields_run *run = run_intern(fields_list(all), n);
+	if (!f || !run)
+		abort();
+	fields_begin(f, run);
+	for (uint32_t i = n; i < all->count; i++)
+		if (fields_add_raw(f, fields_list(all)[i]) != 0)
+			abort();
+	return f;
+}
+
+/* Messages that are seen in a response which begins so. */
+static uint64_t messages_in(struct call *c, uint32_t n, struct fields *all)
+{
+	const char *route = c->route->name, *service = c->said->grpc_service;
+	const char *method = c->said->grpc_method;
+	uint64_t before = of(route, service, method, M_RECEIVED_MESSAGES);
+	response_fields(c, EVENT_HEAD, begins_with(n, all), false);
+	response(c, two, TWO_BYTES, true);
+	finish(c);
+	uint64_t after = of(route, service, method, M_RECEIVED_MESSAGES);
+	fields_destroy(all);
+	return after - before;
+}
+
+TEST(what_a_run_says_of_a_responses_messages_holds_only_where_it_says_all)
+{
+	world_init(100);
+	for (int i = 0; i < 2; i++) { /* the second time it is known */
+		CHECK_EQ(messages_in(grpc_call(&named, "/a.B/C"), 2,
+				 FIELDS(":status", "200", "content-type", "application/grpc")),
+			2);
+		CHECK_EQ(messages_in(grpc_call(&named, "/a.B/C"), 2,
+				 FIELDS(":status", "404", "content-type", "text/html")),
+			0);
+		/* the run is one, the content-type behind it is not */
+		CHECK_EQ(messages_in(grpc_call(&named, "/a.B/C"), 1,
+				 FIELDS(":status", "200", "content-type", "application/grpc")),
+			2);
+		CHECK_EQ(messages_in(grpc_call(&named, "/a.B/C"), 1,
+				 FIELDS(":status", "200", "content-type", "text/html")),
+			0);
+		/* the same head answers what is no RPC */
+		struct call *c = call_with(
+			&named, FIELDS(":method", "POST", ":path", "/a.B/C", "accept", "*"), false);
+		CHECK_EQ(messages_in(c, 2,
+				 FIELDS(":status", "200", "content-type", "application/grpc")),
+			0);
+	}
+	world_fini();
+}
+
 TAP_MAIN()

@@ -30,6 +30,7 @@ struct fields_run {
 	uint16_t count;
 	uint16_t status; /* judged as a response: its :status */
 	uint8_t judged;  /* bits of http2/check.c */
+	uint8_t wire;    /* filter/count.c: 1 + enum grpc_wire of what answers gRPC; 0: not known */
 	struct field list[];
 };
 
@@ -49,6 +50,15 @@ static inline void run_unref(struct fields_run *run)
 	ASSERT(run->refs > 0);
 	if (--run->refs == 0)
 		run_free(run);
+}
+
+/* Its first field with this token, or NULL. */
+static inline const struct field *run_get(const struct fields_run *run, enum token t)
+{
+	for (uint32_t i = 0; i < run->count; i++)
+		if (run->list[i].token == t)
+			return &run->list[i];
+	return NULL;
 }
 
 /* A token whose values must not outlive their connection. */

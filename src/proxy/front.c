@@ -68,6 +68,8 @@ static void stream_push(struct call *c, struct event *ev)
 
 static void stream_credit(struct call *c, uint32_t bytes)
 {
+	if (c->request_ended) /* the client has nothing more to send */
+		return;
 	struct h2_stream *s = c->front_state;
 	struct front *f = h2_conn_user(h2_stream_conn(s));
 	h2_stream_credit(s, bytes);
@@ -153,7 +155,7 @@ int front_begin_call(
 	if (oversized)
 		call_fail(c, REASON_HEADER_BYTES,
 			"the request's headers are larger than limits.header_bytes");
-	else if (!local && !strcmp(c->said->method, "CONNECT"))
+	else if (!local && c->is_connect)
 		call_fail(c, REASON_CONNECT_METHOD, "CONNECT is not served here");
 	call_push_request(c, ev);
 	return 0;

@@ -148,7 +148,8 @@ void link_stream_ended(struct link *l)
 {
 	if (l->io.dead)
 		return;
-	pump(l);
+	if (!list_empty(&l->waiting))
+		pump(l);
 	close_when_idle(l);
 	h2io_dirty(&l->io);
 }
