@@ -16,8 +16,24 @@ static struct pool_endpoint *find_endpoint(struct pool *p, const char *address)
 	return NULL;
 }
 
+static void tell_streams(struct pool_endpoint *e)
+{
+	uint64_t more = e->streams - e->streams_told; /* or less: it wraps */
+	atomic_fetch_add_explicit(&e->shared->streams, more, memory_order_relaxed);
+	e->streams_told = e->streams;
+}
+
+void pool_tell_streams(struct worker *w)
+{
+	for (struct list *n; (n = list_pop_front(&w->untold));)
+		tell_streams(CONTAINER_OF(n, struct pool_endpoint, untold));
+}
+
 static void endpoint_destroy(struct pool_endpoint *e)
 {
+	if (!list_empty(&e->untold))
+		tell_streams(e);
+	list_remove(&e->untold);
 	if (e->shared)
 		shared_endpoint_unref(e->pool->worker->shared, e->shared);
 	mem_free(e->address);
@@ -34,6 +50,7 @@ static int add_endpoint(struct pool *p, const struct config_address *a)
 	e->sa_len = a->sa_len;
 	list_init(&e->links);
 	list_init(&e->node);
+	list_init(&e->untold);
 	e->address = mem_dup(a->text, strlen(a->text));
 	e->shared = shared_endpoint(p->worker->shared, p->name, a->text);
 	if (!e->address || !e->shared) {
@@ -179,11 +196,6 @@ static struct pool_endpoint *nth_usable(struct pool *p, uint64_t mask, uint32_t 
 	UNREACHABLE();
 }
 
-static uint64_t streams_on(const struct pool_endpoint *e)
-{
-	return atomic_load_explicit(&e->shared->streams, memory_order_relaxed);
-}
-
 /* Power of two choices on counts that all workers share. */
 static struct pool_endpoint *least_of_two(struct pool *p, uint64_t mask, uint32_t n)
 {
@@ -191,7 +203,7 @@ static struct pool_endpoint *least_of_two(struct pool *p, uint64_t mask, uint32_
 	uint32_t second = (uint32_t)rand_below(&p->worker->rand, n - 1);
 	second += second >= first;
 	struct pool_endpoint *a = nth_usable(p, mask, first), *b = nth_usable(p, mask, second);
-	return streams_on(b) < streams_on(a) ? b : a;
+	return pool_streams(b) < pool_streams(a) ? b : a;
 }
 
 static const char *why_none(const struct pool *p)
@@ -206,6 +218,10 @@ static const char *why_none(const struct pool *p)
 
 struct pool_endpoint *pool_pick(struct pool *p, uint64_t mask, const char **why)
 {
+	struct pool_endpoint *first = CONTAINER_OF(p->endpoints.next, struct pool_endpoint, node);
+	/* the only one is taken, tried or not */
+	if (p->endpoint_count == 1 && usable(first, p->worker->loop.now_ns))
+		return first;
 	uint32_t n = count_usable(p, mask);
 	if (n == 0 && mask) {
 		mask = 0;

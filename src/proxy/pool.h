@@ -26,6 +26,9 @@ struct link;
 struct pool_endpoint {
 	struct pool *pool;
 	struct endpoint *shared; /* referenced: live streams over all workers */
+	/* Those of this worker, and of these what the others know: they hear of it once a turn. */
+	uint64_t streams, streams_told;
+	struct list untold; /* in worker->untold */
 	struct sockaddr_storage sa;
 	socklen_t sa_len;
 	char *address;     /* text */
@@ -64,6 +67,21 @@ void pool_destroy(struct pool *p);
  * when there is no other. NULL: there is none, or all are in back-off; *why then names the cause.
  */
 struct pool_endpoint *pool_pick(struct pool *p, uint64_t tried, const char **why) MUST_USE;
+/* A call's attempt is on the endpoint, or no longer. */
+static inline void pool_count_stream(struct pool_endpoint *e, bool more)
+{
+	e->streams += more ? 1 : (uint64_t)0 - 1;
+	if (list_empty(&e->untold))
+		list_push_back(&e->pool->worker->untold, &e->untold);
+}
+/* Live calls on it, all workers'. */
+static inline uint64_t pool_streams(const struct pool_endpoint *e)
+{
+	return atomic_load_explicit(&e->shared->streams, memory_order_relaxed) + e->streams -
+	       e->streams_told;
+}
+/* The turn ends: the other workers hear of what changed. */
+void pool_tell_streams(struct worker *w);
 void pool_connect_failed(struct pool_endpoint *e, const char *why);
 void pool_connect_succeeded(struct pool_endpoint *e);
 #endif

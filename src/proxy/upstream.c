@@ -119,7 +119,7 @@ static void leave_link(struct upstream *u)
 		return;
 	link_leave(u);
 	call_stall(u->call, LANE_REQUEST, STALL_NONE);
-	atomic_fetch_sub_explicit(&u->endpoint->shared->streams, 1, memory_order_relaxed);
+	pool_count_stream(u->endpoint, false);
 	if (u->stream) {
 		h2_stream_set_user(u->stream, NULL);
 		h2_stream_release(u->stream);
@@ -158,10 +158,10 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 		e->calls++;
 		u->call->endpoint = e->address;
 		u->again = u->credited;
-		atomic_fetch_add_explicit(&e->shared->streams, 1, memory_order_relaxed);
+		pool_count_stream(e, true);
 		if (link_enqueue(e, u, &why) == 0)
 			return;
-		atomic_fetch_sub_explicit(&e->shared->streams, 1, memory_order_relaxed);
+		pool_count_stream(e, false);
 		reason = REASON_CONNECT_REFUSED;
 	}
 	char text[256];
@@ -346,10 +346,9 @@ void upstream_link_lost(struct upstream *u, enum call_reason_id reason, const ch
 
 static int up_open(struct call *c)
 {
-	struct upstream *u = arena_alloc(&c->arena, sizeof(*u));
+	struct upstream *u = call_zalloc(c, sizeof(*u));
 	if (!u)
 		return ERR_NOMEM;
-	memset(u, 0, sizeof(*u));
 	struct worker *w = c->env->worker;
 	u->held = free_list_take(&w->held, sizeof(*u->held));
 	if (!u->held)

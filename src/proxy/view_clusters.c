@@ -50,7 +50,7 @@ static struct endpoint_row *make_row(const struct pool_endpoint *e)
 {
 	uint64_t now = e->pool->worker->loop.now_ns;
 	struct endpoint_row r = {
-		.streams = atomic_load_explicit(&e->shared->streams, memory_order_relaxed),
+		.streams = pool_streams(e),
 		.calls = e->calls,
 		.failures = e->connect_failures,
 		.retry_ns = e->failures && e->retry_at_ns > now ? e->retry_at_ns - now : 0,

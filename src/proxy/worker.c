@@ -40,6 +40,7 @@ static void init_lists(struct worker *w)
 	list_init(&w->listeners);
 	list_init(&w->generations);
 	list_init(&w->pools);
+	list_init(&w->untold);
 	list_init(&w->walks);
 	timer_init(&w->grace_timer, on_grace_end);
 	timer_init(&w->blocked_timer, on_blocked_check);
@@ -222,6 +223,7 @@ static void turn(struct worker *w)
 	h2io_flush_all(w);
 	h2io_crowds_over(w);
 	call_reap(&w->env);
+	pool_tell_streams(w);
 	sink_flush(&w->env.outputs);
 	if (w->generations.next != w->generations.prev)
 		drop_old_generations(w);
@@ -251,6 +253,7 @@ static void close_all(struct worker *w)
 		h2io_close(CONTAINER_OF(w->ios.next, struct h2io, all), CLOSED_SHUTDOWN);
 	call_reap(&w->env);
 	h2io_reap(w);
+	pool_tell_streams(w);
 }
 
 void worker_run(struct worker *w)

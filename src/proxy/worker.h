@@ -79,6 +79,7 @@ struct worker {
 	struct list generations;
 	struct generation *current; /* NULL until the first configuration is installed */
 	struct list pools;          /* of struct pool */
+	struct list untold;         /* of struct pool_endpoint: live streams have changed */
 	struct list walks;          /* of struct walk: under way over `ios` */
 	uint64_t ios_begun;         /* connections so far: their ids */
 	struct worker **workers;    /* all data workers, for handing over connections */
