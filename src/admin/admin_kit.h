@@ -3,16 +3,8 @@
 #ifndef WEIR_ADMIN_ADMIN_KIT_H
 #define WEIR_ADMIN_ADMIN_KIT_H
 #include "admin/admin.h"
-#include "base/mem.h"
-#include "base/rand.h"
-#include "tap.h"
+#include "admin/admin_env.h"
 
-static struct call_env env;
-static struct rand randomness;
-static struct metrics *metrics;
-static struct config *config;
-static struct call_generation generation;
-static struct config_listener listener = {.name = (char *)"admin"};
 static struct call *call;
 
 static struct {
@@ -74,15 +66,12 @@ static inline void front_credit(struct call *c, uint32_t bytes)
 {
 	got.credited += bytes;
 }
-static inline void front_drop(struct call *c)
-{
-}
 static inline void front_abort(struct call *c)
 {
 	got.aborts++;
 	call_front_done(c);
 }
-static const struct call_front front = {front_push, front_credit, front_drop, front_abort};
+static const struct call_front front = {front_push, front_credit, front_drops_nothing, front_abort};
 
 static inline void begin(void)
 {
@@ -91,24 +80,10 @@ static inline void begin(void)
 	buf_init(&got.head);
 	buf_init(&got.body);
 	world.ready = world.live = true;
-	rand_seed(&randomness, 1);
-	call_env_init(&env);
-	metrics = metrics_create(1000);
-	env.metrics = metrics_slab_create(metrics);
-	env.rand = &randomness;
+	env_begin("{}");
 	env.wall_ns = 784111777000000000u; /* the date of RFC 9110's examples */
 	hooks.metrics = metrics;
-	struct buf errors;
-	static const char text[] = "listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"
-				   "routes: [{name: r, cluster: c}]\n"
-				   "clusters: [{name: c, endpoints: [\"127.0.0.1:9000\"]}]\n";
-	buf_init(&errors);
-	config = config_parse("weir.yaml", text, sizeof text - 1, &errors);
-	if (!config)
-		printf("# %s\n", errors.bytes);
-	buf_fini(&errors);
 	config->generation = 7;
-	generation = (struct call_generation){.config = config};
 	admin_init(&hooks);
 }
 
@@ -116,10 +91,7 @@ static inline void end(void)
 {
 	CHECK_EQ(call_reap(&env), call ? 1 : 0);
 	call = NULL;
-	CHECK_EQ(env.calls, 0);
-	call_env_fini(&env);
-	metrics_destroy(metrics);
-	config_unref(config);
+	env_end();
 	buf_fini(&got.head);
 	buf_fini(&got.body);
 }

@@ -1,22 +1,14 @@
 /* events_test.c - event streams in a world whose clock the test moves, over fronts that write down
  * what they are told. */
 #include "admin/events.h"
+#include "admin/admin_env.h"
 #include "base/clock.h"
-#include "base/mem.h"
-#include "base/rand.h"
 #include "http/query.h"
-#include "tap.h"
 
 #define CLIENTS 4
 
 /* ---- the world ---- */
 
-static struct call_env env;
-static struct rand randomness;
-static struct metrics *metrics;
-static struct config *config;
-static struct call_generation generation;
-static struct config_listener listener = {.name = (char *)"admin"};
 static struct wheel wheel;
 
 static struct {
@@ -110,41 +102,23 @@ static void front_push(struct call *c, struct event *ev)
 	got[i].owed += ev->data.len;
 	event_drop(ev);
 }
-static void front_credit(struct call *c, uint32_t bytes)
-{
-}
-static void front_drop(struct call *c)
-{
-}
 static void front_abort(struct call *c)
 {
 	got[number_of(c)].aborts++;
 	call_front_done(c);
 }
-static const struct call_front front = {front_push, front_credit, front_drop, front_abort};
+static const struct call_front front = {
+	front_push, front_ignores_credit, front_drops_nothing, front_abort};
 static const struct call_terminus nobody = {.name = "nobody"};
 
 static void begin(void)
 {
-	static const char text[] = "listeners: [{name: in, address: \"127.0.0.1:8080\"}]\n"
-				   "routes: [{name: r, cluster: c}]\n"
-				   "limits: {admin_event_streams: 3, admin_idle: 5s}\n"
-				   "clusters: [{name: c, endpoints: [\"127.0.0.1:9000\"]}]\n";
-	struct buf errors;
 	memset(got, 0, sizeof got);
 	memset(&world, 0, sizeof world);
 	world.json = "{\"a\":\n1}\r\n";
-	rand_seed(&randomness, 1);
-	call_env_init(&env);
-	metrics = metrics_create(1000);
-	env.metrics = metrics_slab_create(metrics);
-	env.rand = &randomness;
+	env_begin("{admin_event_streams: 3, admin_idle: 5s}");
 	env.now_ns = 100 * NS_PER_SEC;
 	wheel_init(&wheel, env.now_ns);
-	buf_init(&errors);
-	config = config_parse("weir.yaml", text, sizeof text - 1, &errors);
-	buf_fini(&errors);
-	generation = (struct call_generation){.config = config};
 	hooks.started_ns = env.now_ns - 7 * NS_PER_SEC;
 	events_init(&hooks);
 }
@@ -187,12 +161,9 @@ static void end(void)
 			leave(i);
 		buf_fini(&got[i].text);
 	}
-	CHECK_EQ(env.calls, 0);
 	CHECK_EQ(events_clients(), 0);
 	CHECK_EQ(wheel.armed, 0);
-	call_env_fini(&env);
-	metrics_destroy(metrics);
-	config_unref(config);
+	env_end();
 }
 
 static int come(unsigned i, const char *path, struct buf *why)
