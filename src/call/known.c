@@ -78,6 +78,20 @@ bool known_is_grpc(const struct field *type)
 	       (type->value_len == 16 || type->value[16] == '+' || type->value[16] == ';');
 }
 
+/* Connect's unary requests say it outside of what a known head surely has. */
+enum grpc_wire known_wire(const struct call *c, const struct fields *head)
+{
+	struct call_known *k = c->known;
+	if (c->is_grpc)
+		return GRPC_WIRE_GRPC;
+	if (k && k->wire)
+		return (enum grpc_wire)k->wire;
+	enum grpc_wire wire = grpc_wire_of_request(head);
+	if (k && wire != GRPC_WIRE_CONNECT_UNARY)
+		k->wire = (uint8_t)wire;
+	return wire;
+}
+
 struct call_known *known_find(struct call_generation *g, const struct fields *head)
 {
 	struct fields_run *run = fields_run(head);

@@ -12,13 +12,14 @@
 #ifndef WEIR_CALL_KNOWN_H
 #define WEIR_CALL_KNOWN_H
 #include "call/call.h"
+#include "grpc/frame.h"
 
 struct call_known {
 	struct fields_run *run;
 	uint32_t refs;
 	bool usable; /* else only the run is remembered: it does not have everything */
 	bool is_grpc, is_head, is_connect;
-	uint8_t wire; /* filter/count.c's enum grpc_wire; 0: not known */
+	uint8_t wire; /* enum grpc_wire; 0: not known, or none */
 	bool routed;  /* the next two hold for every call */
 	const struct config_route *route;
 	const struct config_cluster *cluster;
@@ -32,6 +33,8 @@ struct call_known {
 struct call_known *known_find(struct call_generation *g, const struct fields *head);
 void known_unref(struct call_known *k);               /* NULL is fine */
 bool known_is_grpc(const struct field *content_type); /* NULL: false */
+/* Of the request, whose head is `head`: every stage asks here, and a known head is read once. */
+enum grpc_wire known_wire(const struct call *c, const struct fields *head);
 /* Forgets all but what calls hold; the generation is going. */
 void known_fini(struct call_generation *g);
 #endif

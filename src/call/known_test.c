@@ -112,6 +112,37 @@ TEST(a_head_whose_run_lacks_something_or_that_was_changed_is_not_known)
 	end(live);
 }
 
+/* By a known head at first, and when it remembers; and without one. */
+TEST(the_wire_format_of_a_known_head_is_that_of_the_head)
+{
+	static const char *const types[] = {"application/grpc", "application/grpc+proto",
+		"application/grpc;a=b", "application/grpc ", "Application/GRPC",
+		"application/grpc-web", "application/grpc-web-text+x", "application/connect+json",
+		"application/grpcx", "application/json", "text/html", "x"};
+	long live = mem_live_blocks();
+	begin();
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		for (int connect = 0; connect < 2; connect++) {
+			struct fields *f = HEAD(5, ":method", "POST", ":scheme", "http", ":path",
+				"/a.B/C", ":authority", "h", "content-type", types[i],
+				"connect-protocol-version", connect ? "1" : "0");
+			enum grpc_wire want = grpc_wire_of_request(f);
+			struct call c = {
+				.is_grpc = known_is_grpc(fields_get(f, TOKEN_CONTENT_TYPE))};
+			CHECK_EQ(known_wire(&c, f), want);
+			c.known = known_find(&generation, f);
+			REQUIRE(c.known);
+			CHECK_EQ(known_wire(&c, f), want);
+			CHECK_EQ(known_wire(&c, f), want);
+			c.is_grpc = false;
+			CHECK_EQ(known_wire(&c, f), want);
+			known_unref(c.known);
+			fields_destroy(f);
+		}
+	}
+	end(live);
+}
+
 TEST(a_path_of_another_shape_has_no_service)
 {
 	long live = mem_live_blocks();

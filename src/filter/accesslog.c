@@ -5,6 +5,7 @@
 #include "base/jsonw.h"
 #include "base/rand.h"
 #include "call/ending.h"
+#include "call/known.h"
 #include "call/stall.h"
 #include "filter/trace_id.h"
 #include "grpc/frame.h"
@@ -286,7 +287,7 @@ static int on_open(struct call *c, void *state)
 {
 	struct accesslog *s = state;
 	const struct config_access_log *log = &c->generation->config->access_log;
-	s->wire = (uint8_t)grpc_wire_of_request(c->env->head);
+	s->wire = (uint8_t)known_wire(c, c->env->head);
 	s->user_agent = keep_user_agent(c);
 	if (!s->user_agent)
 		return ERR_NOMEM;

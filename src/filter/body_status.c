@@ -1,5 +1,6 @@
 #include "filter/body_status.h"
 #include <strings.h>
+#include "call/known.h"
 #include "grpc/last.h"
 #include "grpc/status.h"
 
@@ -11,14 +12,14 @@ struct body_status {
 
 static bool wants(const struct call *c)
 {
-	enum grpc_wire wire = c->is_grpc ? GRPC_WIRE_GRPC : grpc_wire_of_request(c->env->head);
+	enum grpc_wire wire = known_wire(c, c->env->head);
 	return wire != GRPC_WIRE_GRPC && wire != GRPC_WIRE_NONE;
 }
 
 static int on_open(struct call *c, void *state)
 {
 	struct body_status *s = state;
-	s->wire = (uint8_t)grpc_wire_of_request(c->env->head);
+	s->wire = (uint8_t)known_wire(c, c->env->head);
 	return 0;
 }
 

@@ -236,18 +236,6 @@ static void count_cut(struct count *s, enum lane_id lane)
 		series_add(s->series, M_TRUNCATED_MESSAGES, 1);
 }
 
-/* Asked once of a known head, where its content-type, which it has, is the answer. */
-static enum grpc_wire wire_of_head(struct call *c, const struct fields *head)
-{
-	struct call_known *k = c->known;
-	if (k && k->wire)
-		return (enum grpc_wire)k->wire;
-	enum grpc_wire wire = grpc_wire_of_request(head);
-	if (k && wire != GRPC_WIRE_CONNECT_UNARY)
-		k->wire = (uint8_t)wire;
-	return wire;
-}
-
 /* Status and content-type decide: with both in its run, the run has the answer for all of gRPC. */
 static enum grpc_wire wire_of_answer(const struct count *s, const struct fields *head)
 {
@@ -266,7 +254,7 @@ static __attribute__((noinline)) bool on_other_request(
 	struct call *c, struct count *s, struct event *ev)
 {
 	if (ev->kind == EVENT_HEAD && !s->begun)
-		begin(c, s, wire_of_head(c, ev->fields));
+		begin(c, s, known_wire(c, ev->fields));
 	if (ev->kind == EVENT_DATA && !count_data(c, s, LANE_REQUEST, ev))
 		return false;
 	if (ev->end)

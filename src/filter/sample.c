@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "call/ending.h"
+#include "call/known.h"
 #include "call/match.h"
 #include "call/stall.h"
 #include "filter/sample_cut.h"
@@ -227,7 +228,7 @@ static bool wants(const struct call *c)
 	const struct config_sample *s = c->route ? &c->route->sample : NULL;
 	if (!s || (!s->every && !s->header.name) || !c->env->sampler)
 		return false;
-	return grpc_wire_of_request(c->env->head) != GRPC_WIRE_NONE &&
+	return known_wire(c, c->env->head) != GRPC_WIRE_NONE &&
 	       (s->every || match_header(&s->header, c->env->head));
 }
 
@@ -247,7 +248,7 @@ static int on_open(struct call *c, void *state)
 {
 	struct sampled *s = state;
 	const struct config_sample *config = &c->route->sample;
-	s->wire = (uint8_t)grpc_wire_of_request(c->env->head);
+	s->wire = (uint8_t)known_wire(c, c->env->head);
 	s->whole = config->header.name && match_header(&config->header, c->env->head);
 	if (config->lanes & SAMPLE_SENT)
 		sample_cut_init(&s->lanes[LANE_REQUEST].cut, (enum grpc_wire)s->wire,
