@@ -70,7 +70,7 @@ static int idmap_grow(struct idmap *m)
 	return 0;
 }
 
-int idmap_put(struct idmap *m, uint32_t key, void *value)
+int idmap_put_beyond(struct idmap *m, uint32_t key, void *value)
 {
 	if (key == 0)
 		return ERR_INVALID;
@@ -86,7 +86,7 @@ int idmap_put(struct idmap *m, uint32_t key, void *value)
 	return 0;
 }
 
-void *idmap_remove(struct idmap *m, uint32_t key)
+void *idmap_remove_beyond(struct idmap *m, uint32_t key)
 {
 	struct idmap_slot *slot = m->cap && key ? id_slot(m, key) : NULL;
 	if (!slot || slot->key == 0)

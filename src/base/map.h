@@ -22,15 +22,16 @@ struct idmap_slot {
 #define IDMAP_FIRST_MAX 64u
 struct idmap {
 	struct idmap_slot *slots;
-	uint32_t cap; /* 0 or a power of two */
-	uint32_t len : 25;
+	uint32_t cap;       /* 0 or a power of two */
 	uint32_t first : 7; /* what cap begins with; 0: it was never more than the least */
+	uint32_t len : 25;
 };
 void idmap_init(struct idmap *m);
 void idmap_fini(struct idmap *m);
 static inline void *idmap_get(const struct idmap *m, uint32_t key); /* NULL when absent */
-int idmap_put(struct idmap *m, uint32_t key, void *value) MUST_USE; /* replaces */
-void *idmap_remove(struct idmap *m, uint32_t key);                  /* what was there, or NULL */
+MUST_USE static inline int idmap_put(struct idmap *m, uint32_t key, void *value); /* replaces */
+/* What was there, or NULL. */
+static inline void *idmap_remove(struct idmap *m, uint32_t key);
 /* *it starts at 0; false at the end. Don't change the map in between. */
 bool idmap_next(const struct idmap *m, uint32_t *it, uint32_t *key, void **value);
 
@@ -46,6 +47,39 @@ static inline void *idmap_get(const struct idmap *m, uint32_t key)
 		return NULL;
 	const struct idmap_slot *slot = &m->slots[idmap_home(key, m->cap)];
 	return LIKELY(slot->key == key) ? slot->value : idmap_get_beyond(m, key);
+}
+
+/* Home is taken, or there is no room. */
+int idmap_put_beyond(struct idmap *m, uint32_t key, void *value) MUST_USE;
+MUST_USE static inline int idmap_put(struct idmap *m, uint32_t key, void *value)
+{
+	if (LIKELY(m->cap && key)) {
+		struct idmap_slot *slot = &m->slots[idmap_home(key, m->cap)];
+		if (LIKELY(slot->key == 0) && LIKELY(m->len < m->cap - m->cap / 4)) {
+			*slot = (struct idmap_slot){key, value};
+			m->len++;
+			return 0;
+		}
+	}
+	return idmap_put_beyond(m, key, value);
+}
+
+/* Not at home, with others behind it, or the last. */
+void *idmap_remove_beyond(struct idmap *m, uint32_t key);
+static inline void *idmap_remove(struct idmap *m, uint32_t key)
+{
+	if (LIKELY(m->len > 1)) {
+		uint32_t home = idmap_home(key, m->cap);
+		struct idmap_slot *slot = &m->slots[home];
+		if (LIKELY(slot->key == key && key) &&
+			LIKELY(m->slots[(home + 1) & (m->cap - 1)].key == 0)) {
+			void *value = slot->value;
+			*slot = (struct idmap_slot){0, NULL};
+			m->len--;
+			return value;
+		}
+	}
+	return idmap_remove_beyond(m, key);
 }
 
 struct strmap_entry; /* opaque */

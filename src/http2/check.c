@@ -88,7 +88,7 @@ static inline bool word_below(uint64_t v, uint8_t limit)
 }
 
 /* Is any byte below `limit` (at most 0x80)? Eight at a time; the last eight may overlap. */
-static bool any_below(const char *p, uint32_t len, uint8_t limit)
+static inline bool any_below(const char *p, uint32_t len, uint8_t limit)
 {
 	uint64_t v = 0;
 	uint32_t lo = 0, hi = 0;
@@ -372,12 +372,18 @@ static inline bool is_plain(const struct field *f)
 	return f->token != TOKEN_COOKIE && value_ok(f->value, f->value_len);
 }
 
-static bool rest_is_plain(const struct fields *f, const struct fields_run *run)
+static __attribute__((noinline)) bool all_are_plain(
+	const struct fields *f, const struct fields_run *run)
 {
 	for (uint32_t i = run->count; i < f->count; i++)
 		if (!is_plain(&f->own[i]))
 			return false;
 	return true;
+}
+
+static inline bool rest_is_plain(const struct fields *f, const struct fields_run *run)
+{
+	return f->count == run->count || all_are_plain(f, run);
 }
 
 static struct fields view_of(const struct fields_run *run)
@@ -424,6 +430,15 @@ enum h2_fault h2_check_request(const struct fields *f, bool extended_connect, st
 	*out = (struct h2_facts){
 		.content_length = -1, .head = run->judged & RUN_REQUEST_HEAD, .no_cookie = true};
 	return H2_FAULT_COUNT;
+}
+
+struct h2_method h2_method_of(const struct fields *f)
+{
+	const struct fields_run *run = fields_run(f);
+	if (LIKELY(run && run->judged & RUN_REQUEST_GOOD)) /* no CONNECT */
+		return (struct h2_method){.head = run->judged & RUN_REQUEST_HEAD};
+	const struct field *method = fields_get(f, TOKEN_METHOD);
+	return (struct h2_method){field_is(method, "HEAD"), field_is(method, "CONNECT")};
 }
 
 enum h2_fault h2_check_response(const struct fields *f, struct h2_facts *out)

@@ -23,6 +23,11 @@ struct h2_facts {
 enum h2_fault h2_check_request(
 	const struct fields *f, bool extended_connect, struct h2_facts *out) MUST_USE;
 enum h2_fault h2_check_response(const struct fields *f, struct h2_facts *out) MUST_USE;
+/* What matters of a request's method to whoever reads its response. */
+struct h2_method {
+	bool head, connect;
+};
+struct h2_method h2_method_of(const struct fields *f);
 enum h2_fault h2_check_trailers(const struct fields *f) MUST_USE;
 /* The status of a response section, 0 when there is none or it is not a number. */
 unsigned h2_status_of(const struct fields *f);

@@ -463,10 +463,20 @@ __attribute__((noinline)) static bool poll_slowly(struct h2_conn *c, struct h2_e
 	return found;
 }
 
+/* A stream had something to tell, and its owner released it without waiting for that. */
+static inline bool told_all(const struct h2_conn *c)
+{
+	return c->pending == H2_PEND_NOTES && list_empty(&c->notes) && list_empty(&c->over);
+}
+
 bool h2_conn_poll(struct h2_conn *c, struct h2_event *out)
 {
 	if (c->runs && h2_runs_next(c, out))
 		return true;
+	if (told_all(c)) {
+		c->pending = 0;
+		h2_rx_set_quick(c);
+	}
 	if (LIKELY(c->rx.quick)) {
 		if (c->rx.in.len == 0) { /* at a frame's begin, with nothing to tell */
 			slice_drop(&c->rx.in);

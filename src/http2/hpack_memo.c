@@ -120,6 +120,9 @@ struct hpack_memo *hpack_memo_of_block(
 	if (m->count == 0)
 		return NULL;
 	struct hpack_words words = words_of(block, len);
+	struct hpack_memo *hot = &m->list[m->hot];
+	if (LIKELY(hpack_memo_now(hot, t)) && LIKELY(begins(hot, &words, block, len)))
+		return hot;
 	for (uint32_t i = 0, at = m->hot; i < m->count;
 		i++, at = at + 1u < m->count ? at + 1u : 0) {
 		struct hpack_memo *memo = &m->list[at];

@@ -83,6 +83,11 @@ static inline bool hpack_memo_now(struct hpack_memo *m, const struct hpack_table
 static inline struct hpack_memo *hpack_memo_of_run(
 	struct hpack_memos *m, const struct hpack_table *t, const struct fields_run *run)
 {
+	if (LIKELY(m->count)) {
+		struct hpack_memo *hot = &m->list[m->hot];
+		if (LIKELY(hot->run == run) && LIKELY(hpack_memo_now(hot, t)))
+			return hot;
+	}
 	for (uint32_t i = 0, at = m->hot; i < m->count;
 		i++, at = at + 1u < m->count ? at + 1u : 0) {
 		struct hpack_memo *memo = &m->list[at];

@@ -20,6 +20,7 @@ static void drop_slab(struct h2_out *o)
 		slab_unref(o->slab);
 	o->slab = NULL;
 	o->at = o->end = NULL;
+	o->open = NULL;
 }
 
 /* Nothing is left to write: back to the idle form. */
@@ -50,6 +51,7 @@ void h2_out_fini(struct h2_out *o)
 /* Room for `more` segments and the spare one. */
 static int grow_segs(struct h2_out *o, uint32_t more)
 {
+	o->open = NULL;                           /* it may move */
 	if (o->first && o->first >= o->cap / 2) { /* the written half makes room */
 		memmove(o->segs, o->segs + o->first, sizeof(*o->segs) * o->count);
 		o->first = 0;
@@ -99,8 +101,22 @@ uint8_t *h2_out_reserve_slow(struct h2_out *o, size_t bytes, uint32_t segs)
 	return o->at;
 }
 
+void h2_out_open(struct h2_out *o)
+{
+	struct slice *next = &o->segs[o->first + o->count];
+	if (o->count && next[-1].slab == o->slab && next[-1].at + next[-1].len == o->at) {
+		o->open = next - 1;
+		return;
+	}
+	slab_ref(o->slab);
+	*next = (struct slice){o->slab, o->at, 0};
+	o->count++;
+	o->open = next;
+}
+
 void h2_out_take(struct h2_out *o, struct slice payload)
 {
+	o->open = NULL;
 	ASSERT(o->first + o->count < o->cap);
 	o->segs[o->first + o->count++] = payload;
 	o->unwritten += payload.len;
@@ -111,6 +127,7 @@ void h2_out_take(struct h2_out *o, struct slice payload)
 void h2_out_last_words(struct h2_out *o, const uint8_t *bytes, size_t len)
 {
 	ASSERT(len <= sizeof(o->last_words));
+	o->open = NULL;
 	if (o->first + o->count == o->cap) { /* only when the array is full of written ones */
 		memmove(o->segs, o->segs + o->first, sizeof(*o->segs) * o->count);
 		o->first = 0;
@@ -142,6 +159,8 @@ void h2_out_written(struct h2_out *o, size_t bytes)
 			return;
 		}
 		bytes -= s->len;
+		if (s == o->open)
+			o->open = NULL;
 		slice_drop(s);
 		o->first++;
 		o->count--;

@@ -23,6 +23,7 @@ struct h2_out {
 	struct slab *slab; /* where copies go; NULL: none yet */
 	uint8_t *at, *end; /* free room in it */
 	struct slice *segs;
+	struct slice *open;         /* the last one, when it ends at `at`; NULL: not known */
 	uint32_t first, count, cap; /* segments from `first` on */
 	size_t unwritten;           /* bytes */
 	uint64_t queued_total;      /* bytes ever, for marks */
@@ -39,21 +40,19 @@ uint8_t *h2_out_reserve_slow(struct h2_out *o, size_t bytes, uint32_t segs) MUST
 static inline uint8_t *h2_out_reserve(struct h2_out *o, size_t bytes, uint32_t segs)
 {
 	/* one spare segment always stays for the last words */
-	if (LIKELY((size_t)(o->end - o->at) >= bytes && o->first + o->count + segs + 2 <= o->cap))
+	if (LIKELY((size_t)(o->end - o->at) >= bytes &&
+		    ((o->open && !segs) || o->first + o->count + segs + 2 <= o->cap)))
 		return o->at;
 	return h2_out_reserve_slow(o, bytes, segs);
 }
+/* The last segment, if it ends where copies go; else a new one that does. */
+void h2_out_open(struct h2_out *o);
 /* The first `bytes` of the reserved room are filled. */
 static inline void h2_out_commit(struct h2_out *o, size_t bytes)
 {
-	struct slice *next = &o->segs[o->first + o->count];
-	if (o->count && next[-1].slab == o->slab && next[-1].at + next[-1].len == o->at) {
-		next[-1].len += (uint32_t)bytes;
-	} else {
-		slab_ref(o->slab);
-		*next = (struct slice){o->slab, o->at, (uint32_t)bytes};
-		o->count++;
-	}
+	if (UNLIKELY(!o->open))
+		h2_out_open(o);
+	o->open->len += (uint32_t)bytes;
 	o->at += bytes;
 	o->unwritten += bytes;
 	o->queued_total += bytes;

@@ -220,10 +220,12 @@ void h2_stream_close(struct h2_stream *s, enum h2_closed how)
 	struct h2_conn *c = s->conn;
 	if (s->state == H2_STATE_CLOSED || !h2_stream_move(s, H2_STATE_CLOSED))
 		return;
-	h2_stream_drop_chunks(s);
-	if (s->run)
+	if (UNLIKELY(s->first_chunk))
+		h2_stream_drop_chunks(s);
+	if (UNLIKELY(s->run))
 		h2_runs_forget(s);
-	fields_destroy(s->trailers);
+	if (UNLIKELY(s->trailers))
+		fields_destroy(s->trailers);
 	s->trailers = NULL;
 	h2_stream_set_rx(s, H2_RX_ENDED, -1);
 	s->tx_phase = H2_TX_ENDED;

@@ -5,12 +5,11 @@
  */
 
 /* Turns the block at p + 9 into HEADERS and CONTINUATION in place, from the end, so that nothing is
- * overwritten. Bytes in all. */
-static COLD size_t frame_long_block(
-	uint8_t *p, size_t len, uint32_t max, uint32_t id, uint8_t flags, uint32_t *frames)
+ * overwritten. How many. */
+static COLD uint32_t frame_long_block(
+	uint8_t *p, size_t len, uint32_t max, uint32_t id, uint8_t flags)
 {
 	uint32_t n = (uint32_t)((len + max - 1) / max);
-	*frames = n;
 	for (uint32_t i = n; i-- > 0;) {
 		size_t from = (size_t)i * max, part = i + 1 == n ? len - from : max;
 		uint8_t *at = p + (size_t)i * (max + H2_HEADER_BYTES);
@@ -20,23 +19,14 @@ static COLD size_t frame_long_block(
 		uint8_t set = (uint8_t)((i ? 0 : flags) | (i + 1 == n ? H2_FLAG_END_HEADERS : 0));
 		h2_frame_put(at, (uint32_t)part, type, set, id);
 	}
-	return len + (size_t)n * H2_HEADER_BYTES;
-}
-
-static inline size_t frame_block(
-	uint8_t *p, size_t len, uint32_t max, uint32_t id, uint8_t flags, uint32_t *frames)
-{
-	if (UNLIKELY(len > max))
-		return frame_long_block(p, len, max, id, flags, frames);
-	*frames = 1;
-	h2_frame_put(p, (uint32_t)len, H2_FRAME_HEADERS, flags | H2_FLAG_END_HEADERS, id);
-	return len + H2_HEADER_BYTES;
+	return n;
 }
 
 int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 {
 	struct h2_conn *c = s->conn;
-	uint32_t max = c->peer.max_frame_bytes, frames;
+	uint32_t max = c->peer.max_frame_bytes, frames = 1;
+	uint8_t flags = end ? H2_FLAG_END_STREAM : 0;
 	struct hpack_encoder *e = h2_conn_encoder(c);
 	if (UNLIKELY(!e))
 		return ERR_NOMEM;
@@ -46,8 +36,12 @@ int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 	if (!p)
 		return ERR_NOMEM;
 	size_t len = hpack_encode(e, f, p + H2_HEADER_BYTES);
-	len = frame_block(p, len, max, s->id, end ? H2_FLAG_END_STREAM : 0, &frames);
-	h2_out_commit(&c->out, len);
+	if (LIKELY(len <= max))
+		h2_frame_put(
+			p, (uint32_t)len, H2_FRAME_HEADERS, flags | H2_FLAG_END_HEADERS, s->id);
+	else
+		frames = frame_long_block(p, len, max, s->id, flags);
+	h2_out_commit(&c->out, len + (size_t)frames * H2_HEADER_BYTES);
 	c->books->frames_out += frames;
 	return 0;
 }
