@@ -12,6 +12,7 @@
 #include "tap.h"
 
 enum { FRONTS = 40, CALLS = 250, TOTAL = FRONTS * CALLS };
+_Static_assert(TOTAL > 5 * WATCH_VISITS_PER_TURN, "a pass has several turns");
 #define SILENT_NS (2 * NS_PER_SEC)
 #define EVERY_NS  (SILENT_NS / 4)
 

@@ -247,7 +247,142 @@ def thousands_of_streams_are_looked_through_in_several_turns_and_none_is_missing
         client.do("many_close")
 
 
+@contextlib.contextmanager
+def thousands(limits=None):
+    """A weir with two clients' idle streams on its two workers, and a channel to each worker: (weir, how many, both)."""
+    kind = kit.quick_kind()
+    n = 10000 if kind == "cpp" else 1000
+    limits = {"streams_per_connection": 20000, **(limits or {})}
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(Peer(kind, "server"))
+        weir = stack.enter_context(Weir(one_route(server.port, workers=2, limits=limits)))
+        both = stack.enter_context(channels(weir))
+        clients = [stack.enter_context(Peer(kind, "client", weir.target())) for _ in range(2)]
+        for client in clients:
+            client.do("many_open", n=n // 2)
+        yield weir, n, both
+        for client in clients:
+            client.do("many_close")
+
+
+def stalled_ms(stream):
+    return max(stream[lane]["stalled_ms"] for lane in ("sent", "received"))
+
+
+def silent_ms(stream):
+    quiet = [stream[lane]["last_content_ms"] for lane in ("sent", "received")]
+    return min([ms for ms in quiet if ms is not None] or [stream["age_ms"]])
+
+
+@test(timeout_s=120)
+def every_order_and_every_limit_is_right_among_thousands_of_streams():
+    orders = {"oldest": lambda s: s["age_ms"], "busiest": lambda s: s["rate"], "stalled": stalled_ms,
+              "silent": silent_ms}
+    with thousands() as (weir, n, both), Wire.connect(weir.port()) as wire:
+        wire.start()
+        wire.credit(0, 1 << 30)
+        wire.auto = False
+        wire.headers(1, raw.request(PRODUCE))
+        wire.data(1, raw.message(b"200 1000"), end=True)  # 200 KB for a window of 64
+        busy = [channel.chat() for channel in both]
+
+        total = n + 3
+        eventually(lambda: stalled_ms(rows(weir, "/streams?sort=stalled&limit=1")[0]) > 0, "the stall")
+
+        def page_is_right(sort, limit):
+            for chat in busy * 25:
+                chat.turn()
+            page = view(weir, f"/streams?sort={sort}&limit={limit}")
+            check_eq([page["total"], page["shown"]], [total, min(limit, total)])
+            found = page["streams"]
+            check_eq(len({s["id"] for s in found}), len(found), "different ids")
+            ranks = [orders[sort](s) for s in found]
+            check_eq(ranks, sorted(ranks, reverse=True))
+            if sort == "busiest":
+                check_eq([s["method"] for s in found[:2]], ["Chat", "Chat"][:limit])
+                check_eq([s["rate"] > 10 for s in found[:3]], [True, True, False][:limit])
+            if sort == "stalled":
+                check_eq([stalled_ms(s) > 0 for s in found[:2]], [True, False][:limit])
+            if sort == "silent" and limit < n:
+                check(all(s["sent"]["messages"] == 1 for s in found), "one that spoke is among the silent")
+            return True
+        for sort in orders:
+            for limit in (1, 2, 3, 100, 2048, 5000, 10000):
+                if sort == "busiest":  # after a page that took seconds nobody was busy of late
+                    eventually(lambda: page_is_right(sort, limit), f"{sort}, {limit}")
+                else:
+                    page_is_right(sort, limit)
+        for filtered, count in (("method=Produce", 1), ("state=open", total), ("method=Chat", total - 1)):
+            check_eq(view(weir, f"/streams?{filtered}&limit=5")["total"], count, filtered)
+        for chat in busy:
+            check_eq(chat.close()[0], "OK")
+
+
+@test(timeout_s=120)
+def who_reads_thousands_of_rows_slowly_holds_no_worker_and_gets_them_whole():
+    with thousands() as (weir, n, both), socket.socket() as slow:
+        chats = [channel.chat() for channel in both]
+        for chat in chats:
+            chat.turn()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        host, _, port = weir.cfg["admin"].rpartition(":")
+        slow.connect((host, int(port)))
+        slow.settimeout(60)
+        slow.sendall(b"GET /streams?limit=10000 HTTP/1.1\r\nHost: %s\r\n\r\n" % weir.cfg["admin"].encode())
+        head = b""
+        while b"\r\n\r\n" not in head:  # so the rows are there, and wait
+            head += slow.recv(1)
+        check(head.startswith(b"HTTP/1.1 200"), head)
+        size = int(dict(line.split(": ") for line in head.decode().lower().split("\r\n")[1:] if line)["content-length"])
+        check(size > n * 400, f"{size} bytes")
+        for _ in range(20):
+            for chat in chats:
+                chat.turn()
+            check_eq(both[0].unary()[0], "OK")
+        check_eq(view(weir, "/streams?limit=3")["total"], n + 2)
+        check_eq(view(weir, "/streams?limit=10000")["shown"], min(n + 2, 10000))  # for who reads it
+        m = weir.metrics()
+        check_eq([m.sum(f"weir_gather_{x}_total") for x in ("missed_answers", "late_answers", "refused")], [0, 0, 0])
+        check_eq(m.sum("weir_admin_pages_refused_total"), 0)
+        body = bytearray()
+        while len(body) < size:
+            more = slow.recv(1 << 16)
+            check(more, f"the end after {len(body)} of {size} bytes")
+            body += more
+        page = json.loads(body)
+        check_eq([page["total"], page["shown"], len({s["id"] for s in page["streams"]})],
+                 [n + 2, min(n + 2, 10000), min(n + 2, 10000)])
+        for chat in chats:
+            check_eq(chat.close()[0], "OK")
+
+
 # ---- connections
+
+@test(timeout_s=120)
+def every_order_and_every_limit_is_right_among_hundreds_of_connections():
+    many = 500
+    with Peer("py", "server") as server, Weir(one_route(server.port, workers=2)) as weir, channels(weir) as (a, b), \
+            contextlib.ExitStack() as stack:
+        for _ in range(many):
+            stack.enter_context(Wire.connect(weir.port())).start()
+        for channel, calls in ((a, 40), (b, 20)):
+            for _ in range(calls):
+                check_eq(channel.unary()[0], "OK")
+        total = many + 2
+        eventually(lambda: view(weir, "/connections?side=downstream&limit=1")["total"] == total, "all connections")
+        orders = {"oldest": lambda c: c["age_ms"], "idle": lambda c: c["idle_ms"],
+                  "reused": lambda c: c["streams_total"], "busiest": lambda c: c["streams"]}
+        for sort, rank in orders.items():
+            for limit in (1, 2, 3, 100, 10000):
+                page = view(weir, f"/connections?side=downstream&sort={sort}&limit={limit}")
+                check_eq([page["total"], page["shown"]], [total, min(limit, total)], f"{sort}, {limit}")
+                found = page["connections"]
+                ranks = [rank(c) for c in found]
+                check_eq(ranks, sorted(ranks, reverse=True), f"{sort}, {limit}")
+                check_eq(len({c["id"] for c in found}), len(found), "different ids")
+                if sort == "reused":
+                    check_eq([c["streams_total"] > 20 for c in found[:3]], [True, True, False][:limit])
+
 
 @test
 def connections_show_their_streams_now_and_ever_and_what_they_moved():
