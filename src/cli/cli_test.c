@@ -86,7 +86,7 @@ TEST(check_says_what_a_good_file_has)
 {
 	struct result r = WEIR("check", "--config", EXAMPLES "/gateway.yaml");
 	CHECK_EQ(r.status, 0);
-	CHECK_STR(r.out, EXAMPLES "/gateway.yaml: ok (1 listener, 5 routes, 4 clusters)\n");
+	CHECK_STR(r.out, EXAMPLES "/gateway.yaml: ok (2 listeners, 5 routes, 4 clusters)\n");
 	CHECK_STR(r.err, "");
 	r = WEIR("check", "--config=" EXAMPLES "/sidecar.yaml");
 	CHECK_EQ(r.status, 0);
@@ -243,7 +243,7 @@ TEST(a_wrong_command_line_gets_one_line)
 		"weir run: --log-level: expected one of debug, info, warn, error, got \"loud\"\n");
 	check_usage(WEIR("top", "--admin", "localhost:9901"),
 		"weir top: --admin: expected an address IP:PORT such as 127.0.0.1:9901, got "
-		"\"localhost:9901\" (names come with DNS discovery); did you mean "
+		"\"localhost:9901\" (names are not resolved); did you mean "
 		"\"127.0.0.1:9901\"?\n");
 	check_usage(WEIR("top", "--interval", "0"), "weir top: --interval: expected a duration "
 						    "such as 1s, from 100ms to 1h, got \"0\"\n");

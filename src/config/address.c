@@ -58,7 +58,7 @@ static bool host_fault(const char *host, size_t len, const char *port, struct va
 		snprintf(out, out_bytes, "127.0.0.1:%.8s", port);
 	if (strspn(host, "0123456789.") >= len)
 		return fail(fault, "not an IPv4 address");
-	return fail(fault, "names come with DNS discovery");
+	return fail(fault, "names are not resolved");
 }
 
 bool value_address(const char *text, size_t len, struct sockaddr_storage *sa, socklen_t *sa_len,

@@ -170,6 +170,43 @@ void decode_listeners(struct reader *r, const struct where *w, const struct node
 	}
 }
 
+static bool is_loopback(const struct config_address *a)
+{
+	if (a->sa.ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->sa)->sin6_addr);
+	return ntohl(((const struct sockaddr_in *)&a->sa)->sin_addr.s_addr) >> 24 == 127;
+}
+
+/* Whether what is sent to `endpoint` arrives at a listener of this file, as far as addresses tell.
+ * No route asks for a listener, so such a call would take the same way again, until streams or
+ * descriptors have run out. */
+static bool comes_back(const struct config_address *listener, const struct config_address *endpoint)
+{
+	if (port_of(endpoint) == 0 || port_of(listener) != port_of(endpoint))
+		return false;
+	return same(listener, endpoint) ||
+	       (listener->sa.ss_family == endpoint->sa.ss_family && is_any(listener) &&
+		       (is_loopback(endpoint) || is_any(endpoint)));
+}
+
+static void check_loop(struct reader *r, const struct where *w, const struct node *v, uint32_t i,
+	const struct config_address *endpoint)
+{
+	const struct config *config = r->config;
+	for (uint32_t j = 0; j < config->listener_count; j++) {
+		const struct config_listener *l = &config->listeners[j];
+		if (!l->name || !comes_back(&l->address, endpoint))
+			continue;
+		char path[WHERE_TEXT_MAX];
+		where_text(w, path);
+		report_add(&r->report, v->line, v->column,
+			"%s[%u]: expected the address of another program, got %s, where listener "
+			"%s listens: its calls would come back without end",
+			path, i, clip(v->text, v->len).text, l->name);
+		return;
+	}
+}
+
 static void item_endpoint(struct reader *r, const struct where *w, const struct node *n,
 	const struct key *k, void *into)
 {
@@ -192,6 +229,7 @@ void decode_endpoints(struct reader *r, const struct where *w, const struct node
 	uint32_t i = 0;
 	for (const struct node *v = n->first; i < c->endpoint_count; v = v->next, i++) {
 		uint32_t j = 0;
+		check_loop(r, w, v, i, &e[i]);
 		while (j < i && !same(&e[i], &e[j]))
 			j++;
 		if (j == i)
