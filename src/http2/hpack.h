@@ -39,6 +39,13 @@ void hpack_decoder_set_limit(struct hpack_decoder *d, uint32_t table_bytes);
  * `out` may be NULL: only the table is kept in step (blocks of reset or refused streams). */
 int hpack_decode(struct hpack_decoder *d, const uint8_t *block, size_t len, uint32_t max_list_bytes,
 	struct fields *out, bool *overflow) MUST_USE;
+/* The same in two steps, for blocks that begin as others did. How many of the block's bytes are
+ * fields that are known to come together: `out`, which was empty, has them; 0: hpack_decode it. */
+uint32_t hpack_decode_known(struct hpack_decoder *d, const uint8_t *block, size_t len,
+	uint32_t max_list_bytes, struct fields *out) MUST_USE;
+/* What is behind those bytes; *overflow as above. */
+int hpack_decode_behind(struct hpack_decoder *d, const uint8_t *rest, size_t len,
+	uint32_t max_list_bytes, struct fields *out, bool *overflow) MUST_USE;
 uint32_t hpack_decoder_table_bytes(const struct hpack_decoder *d); /* bytes in use, RFC 7541 4.1 */
 
 /* `max_table_bytes`: what we are willing to use, whatever the peer allows. */

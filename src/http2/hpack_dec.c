@@ -390,33 +390,29 @@ static __attribute__((noinline)) int decode_block(struct hpack_decoder *d, struc
 	return err;
 }
 
-/* The block begins with a run that is known: there is nothing to be learnt from it. */
-static __attribute__((noinline)) int decode_behind_run(struct hpack_decoder *d, const uint8_t *at,
-	const uint8_t *end, uint32_t max_list_bytes, struct fields *out, bool *overflow)
+uint32_t hpack_decode_known(struct hpack_decoder *d, const uint8_t *block, size_t len,
+	uint32_t max_list_bytes, struct fields *out)
 {
-	struct block b = {.at = at, .end = end, .out = out, .max_list_bytes = max_list_bytes};
+	struct hpack_memo *memo;
+	if (UNLIKELY(d->update_due || len == 0 || !(*block & 0x80)))
+		return 0;
+	return take_known(d, block, len, max_list_bytes, out, &memo);
+}
+
+/* There is nothing to be learnt from it. */
+__attribute__((noinline)) int hpack_decode_behind(struct hpack_decoder *d, const uint8_t *rest,
+	size_t len, uint32_t max_list_bytes, struct fields *out, bool *overflow)
+{
+	struct block b = {
+		.at = rest, .end = rest + len, .out = out, .max_list_bytes = max_list_bytes};
 	int err = decode_rest(d, &b);
-	if (overflow)
-		*overflow = b.overflow;
+	*overflow = b.overflow;
 	return err;
 }
 
 int hpack_decode(struct hpack_decoder *d, const uint8_t *block, size_t len, uint32_t max_list_bytes,
 	struct fields *out, bool *overflow)
 {
-	if (LIKELY(out && max_list_bytes && out->count == 0 && !d->update_due && len &&
-		    *block & 0x80)) {
-		struct hpack_memo *memo;
-		uint32_t taken = take_known(d, block, len, max_list_bytes, out, &memo);
-		if (LIKELY(taken && taken < len))
-			return decode_behind_run(
-				d, block + taken, block + len, max_list_bytes, out, overflow);
-		if (LIKELY(taken)) {
-			if (overflow)
-				*overflow = false;
-			return 0;
-		}
-	}
 	struct block b = {
 		.at = block,
 		.end = len ? block + len : block,

@@ -2,14 +2,15 @@
  *
  * Input: commands of one byte. 0xff: the next byte chooses a new limit; else the byte is the length
  * of the block that follows. After each block: the table's invariants hold, a twin that decodes for
- * nobody agrees, and what was decoded survives being encoded and decoded again, flags included. */
+ * nobody agrees, so does one that takes known beginnings first, and what was decoded survives being
+ * encoded and decoded again, flags included. */
 #include <stdlib.h>
 #include "http2/hpack_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 struct coders {
-	struct hpack_decoder *d, *twin, *again;
+	struct hpack_decoder *d, *twin, *steps, *again;
 	struct hpack_encoder *e;
 };
 
@@ -64,17 +65,32 @@ static void check_again(struct coders *c, const struct fields *f)
 	fields_destroy(got);
 }
 
+/* As rx does it. */
+static int decode_in_steps(
+	struct hpack_decoder *d, const uint8_t *block, size_t len, struct fields *f, bool *overflow)
+{
+	*overflow = false;
+	uint32_t known = hpack_decode_known(d, block, len, 16384, f);
+	if (known == 0)
+		return hpack_decode(d, block, len, 16384, f, overflow);
+	ASSERT(known <= len);
+	return hpack_decode_behind(d, block + known, len - known, 16384, f, overflow);
+}
+
 /* False: the block was refused, which ends the connection. */
 static bool run_block(struct coders *c, const uint8_t *at, size_t len)
 {
 	uint8_t *block = malloc(len ? len : 1); /* exact */
-	struct fields *f = fields_create();
-	bool overflow;
-	ASSERT(block && f);
+	struct fields *f = fields_create(), *g = fields_create();
+	bool overflow, too;
+	ASSERT(block && f && g);
 	memcpy(block, at, len);
 	int err = hpack_decode(c->d, block, len, 16384, f, &overflow);
 	ASSERT(err == 0 || err == ERR_PROTOCOL);
 	ASSERT(hpack_decode(c->twin, block, len, 16384, NULL, NULL) == err);
+	ASSERT(decode_in_steps(c->steps, block, len, g, &too) == err);
+	ASSERT(err || (too == overflow && g->count == f->count && g->list_bytes == f->list_bytes));
+	check_fields(g);
 	ASSERT(f->list_bytes <= 16384);
 	check_table(hpack_decoder_table(c->d));
 	check_table(hpack_decoder_table(c->twin));
@@ -82,6 +98,7 @@ static bool run_block(struct coders *c, const uint8_t *at, size_t len)
 	check_fields(f);
 	check_again(c, f);
 	fields_destroy(f);
+	fields_destroy(g);
 	free(block);
 	return err == 0;
 }
@@ -91,14 +108,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const uint32_t limits[] = {4096, 0, 64, 100, 300, 2000, 4096, 65536};
 	const uint8_t *at = data, *end = len ? data + len : data;
 	struct coders c = {hpack_decoder_create(4096), hpack_decoder_create(4096),
-		hpack_decoder_create(4096), hpack_encoder_create(4096)};
-	ASSERT(c.d && c.twin && c.again && c.e);
+		hpack_decoder_create(4096), hpack_decoder_create(4096), hpack_encoder_create(4096)};
+	ASSERT(c.d && c.twin && c.steps && c.again && c.e);
 	while (at < end) {
 		size_t n = *at++;
 		if (n == 0xff) {
 			uint32_t limit = limits[at < end ? *at++ % 8 : 0];
 			hpack_decoder_set_limit(c.d, limit);
 			hpack_decoder_set_limit(c.twin, limit);
+			hpack_decoder_set_limit(c.steps, limit);
 			hpack_decoder_set_limit(c.again, limit);
 			hpack_encoder_set_limit(c.e, limit);
 			continue;
@@ -110,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	hpack_decoder_destroy(c.d);
 	hpack_decoder_destroy(c.twin);
+	hpack_decoder_destroy(c.steps);
 	hpack_decoder_destroy(c.again);
 	hpack_encoder_destroy(c.e);
 	return 0;

@@ -84,14 +84,20 @@ static size_t say_head(struct model *m, unsigned head, uint8_t *block, char *lis
 	return (size_t)(at - block);
 }
 
-/* Decodes, encodes what was decoded, and decodes that: three times the same. */
-static void relay(struct hpack_decoder *d, struct hpack_encoder *e, struct hpack_decoder *next,
-	const uint8_t *block, size_t len, const char *want)
+/* Decodes at once and in steps, encodes what was decoded, and decodes that: always the same. */
+static void relay(struct hpack_decoder *d, struct hpack_decoder *steps, struct hpack_encoder *e,
+	struct hpack_decoder *next, const uint8_t *block, size_t len, const char *want)
 {
 	char got[4096];
 	uint8_t out[4096];
-	struct fields *f = fields_create();
-	REQUIRE(f);
+	bool overflow;
+	struct fields *f = fields_create(), *g = fields_create();
+	REQUIRE(f && g);
+	CHECK_EQ(decode_in_steps(steps, block, len, TEST_LIST_BYTES, g, &overflow), 0);
+	CHECK(!overflow);
+	list_text(g, got);
+	CHECK_STR(got, want);
+	fields_destroy(g);
 	CHECK_EQ(hpack_decode(d, block, len, TEST_LIST_BYTES, f, NULL), 0);
 	list_text(f, got);
 	CHECK_STR(got, want);
@@ -111,22 +117,26 @@ static void relay_heads(uint32_t table_bytes, uint64_t seed)
 	rand_seed(&m.rand, seed);
 	hpack_table_init(&m.table, table_bytes);
 	struct hpack_decoder *d = hpack_decoder_create(HPACK_DEFAULT_TABLE_BYTES);
+	struct hpack_decoder *steps = hpack_decoder_create(HPACK_DEFAULT_TABLE_BYTES);
 	struct hpack_decoder *next = hpack_decoder_create(HPACK_DEFAULT_TABLE_BYTES);
 	struct hpack_encoder *e = hpack_encoder_create(table_bytes);
-	REQUIRE(d && e && next);
+	REQUIRE(d && steps && e && next);
 	hpack_decoder_set_limit(d, table_bytes);
+	hpack_decoder_set_limit(steps, table_bytes);
 	uint8_t *first = block;
 	if (table_bytes < HPACK_DEFAULT_TABLE_BYTES) { /* 4.2 */
 		first = hpack_int_write(first, 0x20, 5, table_bytes);
 		CHECK_EQ(decode_bytes(d, block, (size_t)(first - block), want), 0);
+		CHECK_EQ(decode_bytes(steps, block, (size_t)(first - block), want), 0);
 	}
 	for (unsigned i = 0; i < 4000; i++) {
 		unsigned head = (unsigned)rand_below(&m.rand, i % 1000 < 500 ? 4 : HEADS);
 		size_t len = say_head(&m, head, block, want);
-		relay(d, e, next, block, len, want);
+		relay(d, steps, e, next, block, len, want);
 	}
 	hpack_table_fini(&m.table);
 	hpack_decoder_destroy(d);
+	hpack_decoder_destroy(steps);
 	hpack_decoder_destroy(next);
 	hpack_encoder_destroy(e);
 }
@@ -201,6 +211,28 @@ TEST(a_list_that_is_too_long_with_its_run_overflows_as_without)
 		CHECK_EQ(hpack_decode(d, block, sizeof(block), max, f, &overflow), 0);
 		CHECK_EQ(overflow, i == 5);
 		CHECK_EQ(f->count, i == 5 ? 1 : 2);
+		fields_destroy(f);
+	}
+	hpack_decoder_destroy(d);
+}
+
+TEST(a_size_update_stands_before_a_known_beginning_and_never_behind_it)
+{
+	struct hpack_decoder *d = hpack_decoder_create(4096);
+	const uint8_t known[] = {0x83, 0x86}, early[] = {0x20, 0x83, 0x86},
+		      late[] = {0x83, 0x86, 0x20};
+	bool overflow;
+	REQUIRE(d);
+	for (int i = 0; i < 7; i++) {
+		const uint8_t *block = i < 4 ? known : i == 5 ? early : i == 6 ? late : known;
+		size_t len = i == 5 || i == 6 ? 3 : 2;
+		struct fields *f = fields_create();
+		REQUIRE(f);
+		if (i == 4) /* the peer must say so first (RFC 7541 4.2) */
+			hpack_decoder_set_limit(d, 0);
+		int err = decode_in_steps(d, block, len, 1000, f, &overflow);
+		CHECK_EQ(err, i == 4 || i == 6 ? ERR_PROTOCOL : 0);
+		CHECK_EQ(fields_run(f) != NULL, i == 2 || i == 3 || i == 5 || i == 6);
 		fields_destroy(f);
 	}
 	hpack_decoder_destroy(d);

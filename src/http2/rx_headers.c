@@ -20,18 +20,40 @@ static enum h2_rx_step died(struct h2_conn *c, enum h2_fault fault)
 	return H2_STEP_MORE;
 }
 
+/* The connection died; false. */
+static COLD bool undecodable(struct h2_conn *c, int err)
+{
+	h2_conn_fail(c, err == ERR_NOMEM ? H2_FAULT_NO_MEMORY : H2_FAULT_COMPRESSION);
+	return false;
+}
+
 /* Decodes into `fields` (NULL: only to keep the table in step). False: the connection died. */
-static bool decode(struct h2_conn *c, const struct block *b, struct fields *fields, bool *overflow)
+static __attribute__((noinline)) bool decode(
+	struct h2_conn *c, const struct block *b, struct fields *fields, bool *overflow)
 {
 	bool ignored;
 	struct hpack_decoder *d = h2_conn_decoder(c);
 	int err = !d ? ERR_NOMEM
 		     : hpack_decode(d, b->at, b->len, c->options.header_list_bytes, fields,
 			       overflow ? overflow : &ignored);
-	if (LIKELY(err == 0))
+	return err == 0 || undecodable(c, err);
+}
+
+/* The same for a section that is wanted and empty, by the short way where its beginning is known.
+ */
+static inline bool decode_wanted(
+	struct h2_conn *c, const struct block *b, struct fields *fields, bool *overflow)
+{
+	uint32_t max = c->options.header_list_bytes, known = 0;
+	if (LIKELY(c->decoder))
+		known = hpack_decode_known(c->decoder, b->at, b->len, max, fields);
+	if (UNLIKELY(known == 0))
+		return decode(c, b, fields, overflow);
+	if (known == b->len)
 		return true;
-	h2_conn_fail(c, err == ERR_NOMEM ? H2_FAULT_NO_MEMORY : H2_FAULT_COMPRESSION);
-	return false;
+	int err = hpack_decode_behind(
+		c->decoder, b->at + known, b->len - known, max, fields, overflow);
+	return LIKELY(err == 0) || undecodable(c, err);
 }
 
 /* A request that becomes no stream: answered here, and told. */
@@ -126,7 +148,7 @@ static enum h2_rx_step open_stream(struct h2_conn *c, const struct block *b, str
 	enum h2_fault fault = may_open(c, b);
 	struct fields *fields = fault == H2_FAULT_COUNT ? fields_create() : NULL;
 	bool overflow = false;
-	if (!decode(c, b, fields, &overflow)) {
+	if (!(LIKELY(fields) ? decode_wanted(c, b, fields, &overflow) : decode(c, b, NULL, NULL))) {
 		fields_destroy(fields);
 		return H2_STEP_MORE;
 	}
@@ -217,7 +239,7 @@ static enum h2_rx_step on_stream(struct h2_stream *s, const struct block *b, str
 	if (!fields)
 		return unwanted(s, b, H2_FAULT_NO_MEMORY_STREAM);
 	bool overflow = false;
-	if (!decode(c, b, fields, &overflow)) {
+	if (!decode_wanted(c, b, fields, &overflow)) {
 		fields_destroy(fields);
 		return H2_STEP_MORE;
 	}
