@@ -5,7 +5,7 @@
  * run, whichever connection they came from, and what somebody has found out about a run holds
  * wherever the pointer comes by again.
  *
- *   fields   [ run's fields, by value ][ further ones ]     run -> [ fields ][ their bytes ]
+ *   section   run -> [ fields ][ their bytes ]     own -> [ not filled in ][ further fields ]
  *
  * What it does: interns; a value ends in a NUL that does not count. What it does not: hold secrets
  * (RUN_BARS); the caller asks.
