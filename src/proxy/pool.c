@@ -63,12 +63,17 @@ static int add_endpoint(struct pool *p, const struct config_address *a)
 	return 0;
 }
 
+/* What was found goes to the end: a reload, which asks in the order of its file, finds the next one
+ * in front, and streams do not wait while thousands of names are compared. */
 static struct pool *find_pool(struct worker *w, const char *name)
 {
 	LIST_FOR_EACH (n, &w->pools) {
 		struct pool *p = CONTAINER_OF(n, struct pool, node);
-		if (!strcmp(p->name, name))
-			return p;
+		if (strcmp(p->name, name) != 0)
+			continue;
+		list_remove(&p->node);
+		list_push_back(&w->pools, &p->node);
+		return p;
 	}
 	return NULL;
 }
@@ -122,11 +127,16 @@ static bool names_endpoint(const struct config_cluster *c, const char *address)
 	return false;
 }
 
-static const struct config_cluster *find_cluster(const struct config *config, const char *name)
+/* Looks first at the one behind the last that was found: pools are in the order of the file. */
+static const struct config_cluster *find_cluster(
+	const struct config *config, const char *name, uint32_t *next)
 {
 	for (uint32_t i = 0; i < config->cluster_count; i++) {
-		if (!strcmp(config->clusters[i].name, name))
-			return &config->clusters[i];
+		uint32_t at = (*next + i) % config->cluster_count;
+		if (strcmp(config->clusters[at].name, name) != 0)
+			continue;
+		*next = at + 1;
+		return &config->clusters[at];
 	}
 	return NULL;
 }
@@ -142,9 +152,10 @@ static void retire(struct pool_endpoint *e)
  * ones. */
 void pool_retire_absent(struct worker *w, const struct config *config)
 {
+	uint32_t next = 0;
 	LIST_FOR_EACH (n, &w->pools) {
 		struct pool *p = CONTAINER_OF(n, struct pool, node);
-		const struct config_cluster *c = find_cluster(config, p->name);
+		const struct config_cluster *c = find_cluster(config, p->name, &next);
 		LIST_FOR_EACH (en, &p->endpoints) {
 			struct pool_endpoint *e = CONTAINER_OF(en, struct pool_endpoint, node);
 			if (!e->retired && !names_endpoint(c, e->address))
