@@ -112,12 +112,13 @@ static void answer(void *question, const struct gather *g)
 	struct question *q = question;
 	struct buf page;
 	struct jsonw j;
+	uint64_t now_ns = clock_mono_ns();
 	buf_init(&page);
 	best_sort(&q->best);
 	view_begin(&j, &page, g, q->best.total, q->best.count);
 	jsonw_array(&j, q->view->name);
 	for (uint32_t i = 0; i < q->best.count; i++)
-		q->view->write(&j, q->best.rows[i]);
+		q->view->write(&j, q->best.rows[i], now_ns);
 	jsonw_end(&j);
 	jsonw_end(&j);
 	page.failed |= q->best.failed;

@@ -8,7 +8,9 @@
  * time], "total", "shown", NAME: [...]}. Every key stands in docs/reference.md.
  *
  * Rows are copies, made on the worker's thread at its turn: two workers' rows are of slightly
- * different times. The control thread's own connections, the admin pages', are not among them.
+ * different times. So rows have times, not ages: whenever a row was made, it stands where it
+ * belongs, and all ages of a page are those of one moment, at its end. The control thread's own
+ * connections, the admin pages', are not among them.
  *
  * Owner: the question of a page is its gather's. Threads: ask and done the control thread's; arg of
  * the pages is struct control. Errors: without memory for all of a page it is not given.
@@ -52,7 +54,8 @@ struct view_rows {
 	const char *name;                               /* of the array */
 	void (*visit_call)(struct call *c, void *part); /* one of the two */
 	void (*visit_connection)(struct h2io *io, void *part);
-	void (*write)(struct jsonw *j, const struct ranked *row);
+	/* `now_ns`: when the page is made, CLOCK_MONOTONIC. */
+	void (*write)(struct jsonw *j, const struct ranked *row, uint64_t now_ns);
 };
 struct view_part {
 	struct walk walk;
@@ -69,5 +72,15 @@ void view_begin(
 /* A copy of `row` that owns its `n` texts, to which there are pointers from `texts_at` on; each is
  * cut to VIEW_TEXT_MAX. NULL: out of memory. */
 void *view_row(const void *row, size_t bytes, size_t texts_at, unsigned n) MUST_USE;
+/* The larger, the earlier: the rank of a time. */
+static inline uint64_t view_earlier(uint64_t then_ns)
+{
+	return UINT64_MAX - then_ns;
+}
+/* A worker's clock may be a turn of ours ahead. */
+static inline uint64_t view_since(uint64_t now_ns, uint64_t then_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
 void view_write_id(struct jsonw *j, const char *key, uint64_t id); /* of query_id */
 #endif

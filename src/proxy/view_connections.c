@@ -43,9 +43,9 @@ struct connection_row {
 	enum side side;
 	int fd;
 	const char *protocol, *state, *waits; /* static */
-	uint64_t age_ns, idle_ns, calls, bytes_in, bytes_out, unwritten_bytes;
+	uint64_t opened_ns, moved_ns, calls, bytes_in, bytes_out, unwritten_bytes;
 	uint64_t unsent_bytes, tcp_rtt_ns; /* the kernel's; or NONE */
-	uint64_t ping_ns, ping_waits_ns;   /* or NONE */
+	uint64_t ping_ns, ping_sent_ns;    /* or NONE */
 	uint32_t streams;
 	const char *texts[TEXTS];
 };
@@ -109,18 +109,17 @@ static bool matches(const struct h2io *io, const struct view_part *p)
 
 static void rank(const struct h2io *io, enum sort sort, uint64_t rank[2])
 {
-	uint64_t now = io->worker->loop.now_ns;
-	rank[1] = now - io->opened_ns;
+	rank[1] = view_earlier(io->opened_ns);
 	switch (sort) {
 	case SORT_OLDEST:
-		rank[0] = now - io->opened_ns;
+		rank[0] = view_earlier(io->opened_ns);
 		return;
 	case SORT_BUSIEST:
 		rank[0] = streams_of(io);
 		rank[1] = io->bytes_in + io->bytes_out;
 		return;
 	case SORT_IDLE:
-		rank[0] = now - io->moved_ns;
+		rank[0] = view_earlier(io->moved_ns);
 		return;
 	case SORT_REUSED:
 		rank[0] = io->calls;
@@ -144,21 +143,20 @@ static void fill_socket(const struct h2io *io, struct connection_row *row)
 
 static void fill(const struct h2io *io, struct connection_row *row)
 {
-	uint64_t now = io->worker->loop.now_ns;
 	row->side = link_is(io) ? SIDE_UPSTREAM : SIDE_DOWNSTREAM;
 	row->fd = io->watch.fd;
 	row->protocol = protocol_of(io);
 	row->state = state_of(io);
 	row->waits = waits_of(io);
-	row->age_ns = now - io->opened_ns;
-	row->idle_ns = now - io->moved_ns;
+	row->opened_ns = io->opened_ns;
+	row->moved_ns = io->moved_ns;
 	row->calls = io->calls;
 	row->streams = streams_of(io);
 	row->bytes_in = io->bytes_in;
 	row->bytes_out = io->bytes_out;
 	row->unwritten_bytes = io->h2 ? h2_conn_unwritten(io->h2) : 0;
 	row->ping_ns = io->ping_ns ? io->ping_ns : NONE;
-	row->ping_waits_ns = io->pinging ? now - io->ping_sent_ns : NONE;
+	row->ping_sent_ns = io->pinging ? io->ping_sent_ns : NONE;
 	fill_socket(io, row);
 }
 
@@ -194,7 +192,7 @@ static void write_ms(struct jsonw *j, const char *key, uint64_t ns)
 		jsonw_milli(j, key, ns / 1000);
 }
 
-static void write_row(struct jsonw *j, const struct ranked *ranked)
+static void write_row(struct jsonw *j, const struct ranked *ranked, uint64_t now_ns)
 {
 	const struct connection_row *r = (const void *)ranked;
 	jsonw_object(j, NULL);
@@ -207,8 +205,8 @@ static void write_row(struct jsonw *j, const struct ranked *ranked)
 	jsonw_str(j, "protocol", r->protocol);
 	jsonw_str(j, "state", r->state);
 	jsonw_str(j, "waits", r->waits);
-	jsonw_u64(j, "age_ms", r->age_ns / NS_PER_MS);
-	jsonw_u64(j, "idle_ms", r->idle_ns / NS_PER_MS);
+	jsonw_u64(j, "age_ms", view_since(now_ns, r->opened_ns) / NS_PER_MS);
+	jsonw_u64(j, "idle_ms", view_since(now_ns, r->moved_ns) / NS_PER_MS);
 	jsonw_u64(j, "streams", r->streams);
 	jsonw_u64(j, "streams_total", r->calls);
 	jsonw_u64(j, "bytes_in", r->bytes_in);
@@ -220,7 +218,8 @@ static void write_row(struct jsonw *j, const struct ranked *ranked)
 		jsonw_u64(j, "socket_unsent_bytes", r->unsent_bytes);
 	write_ms(j, "tcp_rtt_ms", r->tcp_rtt_ns);
 	write_ms(j, "ping_ms", r->ping_ns);
-	write_ms(j, "ping_waits_ms", r->ping_waits_ns);
+	write_ms(j, "ping_waits_ms",
+		r->ping_sent_ns == NONE ? NONE : view_since(now_ns, r->ping_sent_ns));
 	jsonw_end(j);
 }
 

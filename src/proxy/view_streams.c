@@ -9,8 +9,6 @@
 #include "proxy/upstream.h"
 #include "proxy/view.h"
 
-#define NEVER UINT64_MAX
-
 /* ---- the query ---- */
 
 enum sort { SORT_OLDEST, SORT_BUSIEST, SORT_STALLED, SORT_SILENT };
@@ -48,9 +46,10 @@ enum text {
 
 struct lane_row {
 	uint64_t messages, bytes, queued_bytes;
-	uint64_t message_ago_ns, content_ago_ns; /* or NEVER */
+	uint64_t message_ns, last_ns; /* when; 0 = never */
 	enum stall_cause cause;
-	uint64_t stalled_ns, total_ns[STALL_CAUSE_COUNT];
+	uint64_t stalled_ns; /* since when; 0 = it is not */
+	uint64_t total_ns[STALL_CAUSE_COUNT];
 };
 
 struct end_row {
@@ -61,7 +60,7 @@ struct end_row {
 
 struct stream_row {
 	struct ranked ranked; /* its id is the row's */
-	uint64_t age_ns, rate_milli;
+	uint64_t begun_ns, rate_milli;
 	bool grpc;
 	enum hung_state state;
 	int http_status, grpc_status; /* 0, -1: not yet */
@@ -116,9 +115,18 @@ static bool matches(const struct call *c, const struct view_part *p)
 	return true;
 }
 
-static uint64_t ago(const struct call *c, uint64_t then_ns)
+/* 0: it moves. */
+static uint64_t stalled_since(const struct call *c, enum lane_id lane)
 {
-	return then_ns ? c->env->now_ns - then_ns : NEVER;
+	bool stands = call_stalled(c, lane) != STALL_NONE;
+	return stands ? c->env->now_ns - call_stalled_for(c, lane) : 0;
+}
+
+/* The stall that has lasted longest, of two; 0: there is none. */
+static uint64_t first_stall(const struct call *c)
+{
+	uint64_t sent = stalled_since(c, LANE_REQUEST), received = stalled_since(c, LANE_RESPONSE);
+	return !sent || (received && received < sent) ? received : sent;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -137,25 +145,25 @@ static uint64_t stalled_in_all(const struct call *c)
 
 static void rank(const struct call *c, enum sort sort, uint64_t rank[2])
 {
-	uint64_t age_ns = c->env->now_ns - c->begun_ns;
+	uint64_t stalled_ns;
 	rank[1] = 0;
 	switch (sort) {
 	case SORT_OLDEST:
-		rank[0] = age_ns;
+		rank[0] = view_earlier(c->begun_ns);
 		return;
 	case SORT_BUSIEST:
 		rank[0] = timing_rate_milli(c);
 		rank[1] = c->lanes[0].bytes + c->lanes[1].bytes;
 		return;
 	case SORT_STALLED:
-		rank[0] = larger(
-			call_stalled_for(c, LANE_REQUEST), call_stalled_for(c, LANE_RESPONSE));
+		stalled_ns = first_stall(c);
+		rank[0] = stalled_ns ? view_earlier(stalled_ns) : 0;
 		rank[1] = stalled_in_all(c);
 		return;
 	case SORT_SILENT:
-		rank[0] = c->env->now_ns -
-			  larger(c->begun_ns, larger(c->lanes[0].last_ns, c->lanes[1].last_ns));
-		rank[1] = age_ns;
+		rank[0] = view_earlier(
+			larger(c->begun_ns, larger(c->lanes[0].last_ns, c->lanes[1].last_ns)));
+		rank[1] = view_earlier(c->begun_ns);
 		return;
 	}
 	UNREACHABLE();
@@ -168,10 +176,10 @@ static void fill_lane(
 	out->messages = l->messages;
 	out->bytes = l->bytes;
 	out->queued_bytes = queued;
-	out->message_ago_ns = ago(c, l->message_ns);
-	out->content_ago_ns = ago(c, l->last_ns);
+	out->message_ns = l->message_ns;
+	out->last_ns = l->last_ns;
 	out->cause = call_stalled(c, lane);
-	out->stalled_ns = call_stalled_for(c, lane);
+	out->stalled_ns = stalled_since(c, lane);
 	for (int cause = STALL_NONE; cause < STALL_CAUSE_COUNT; cause++)
 		out->total_ns[cause] = call_stalled_ns(c, lane, (enum stall_cause)cause);
 }
@@ -191,7 +199,7 @@ static void visit(struct call *c, void *part)
 	rank(c, (enum sort)p->query->number[VIEW_SORT], row.ranked.rank);
 	if (!best_counts(&p->best, &row.ranked))
 		return;
-	row.age_ns = c->env->now_ns - c->begun_ns;
+	row.begun_ns = c->begun_ns;
 	row.rate_milli = timing_rate_milli(c);
 	row.grpc = c->is_grpc;
 	row.state = (enum hung_state)c->hung;
@@ -208,24 +216,26 @@ static void visit(struct call *c, void *part)
 
 /* ---- JSON ---- */
 
-static void write_ago(struct jsonw *j, const char *key, uint64_t ns)
+static void write_ago(struct jsonw *j, const char *key, uint64_t now_ns, uint64_t then_ns)
 {
-	if (ns == NEVER)
-		jsonw_null(j, key);
+	if (then_ns)
+		jsonw_u64(j, key, view_since(now_ns, then_ns) / NS_PER_MS);
 	else
-		jsonw_u64(j, key, ns / NS_PER_MS);
+		jsonw_null(j, key);
 }
 
-static void write_lane(struct jsonw *j, enum lane_id lane, const struct lane_row *l)
+static void write_lane(
+	struct jsonw *j, enum lane_id lane, const struct lane_row *l, uint64_t now_ns)
 {
 	jsonw_object(j, lane_direction(lane));
 	jsonw_u64(j, "messages", l->messages);
 	jsonw_u64(j, "bytes", l->bytes);
-	write_ago(j, "last_message_ms", l->message_ago_ns);
-	write_ago(j, "last_content_ms", l->content_ago_ns);
+	write_ago(j, "last_message_ms", now_ns, l->message_ns);
+	write_ago(j, "last_content_ms", now_ns, l->last_ns);
 	jsonw_u64(j, "queued_bytes", l->queued_bytes);
 	jsonw_str(j, "stalled", stall_cause_label(l->cause));
-	jsonw_u64(j, "stalled_ms", l->stalled_ns / NS_PER_MS);
+	uint64_t stalled_ns = l->stalled_ns ? view_since(now_ns, l->stalled_ns) : 0;
+	jsonw_u64(j, "stalled_ms", stalled_ns / NS_PER_MS);
 	jsonw_object(j, "stalled_seconds");
 	for (int cause = STALL_NONE + 1; cause < STALL_CAUSE_COUNT; cause++) {
 		if (l->total_ns[cause])
@@ -252,7 +262,7 @@ static void write_end(
 	jsonw_end(j);
 }
 
-static void write_row(struct jsonw *j, const struct ranked *ranked)
+static void write_row(struct jsonw *j, const struct ranked *ranked, uint64_t now_ns)
 {
 	static const char *const text_keys[TEXTS] = {[T_LISTENER] = "listener",
 		[T_ROUTE] = "route",
@@ -269,11 +279,11 @@ static void write_row(struct jsonw *j, const struct ranked *ranked)
 	for (unsigned i = 0; i < TEXTS; i++)
 		jsonw_str(j, text_keys[i], r->texts[i]);
 	jsonw_str(j, "protocol", r->grpc ? "grpc" : "http");
-	jsonw_u64(j, "age_ms", r->age_ns / NS_PER_MS);
+	write_ago(j, "age_ms", now_ns, r->begun_ns);
 	jsonw_str(j, "state", states[r->state]);
 	jsonw_milli(j, "rate", r->rate_milli);
 	for (int lane = 0; lane < 2; lane++)
-		write_lane(j, (enum lane_id)lane, &r->lanes[lane]);
+		write_lane(j, (enum lane_id)lane, &r->lanes[lane], now_ns);
 	write_end(j, "downstream", &r->down, ranked);
 	write_end(j, "upstream", &r->up, ranked);
 	if (r->http_status)
