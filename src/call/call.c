@@ -512,6 +512,16 @@ void call_reset(struct call *c, enum call_who who, enum call_reason_id reason, u
 		c->front->abort(c);
 }
 
+void call_unanswer(struct call *c, bool head)
+{
+	c->response_ended = false;
+	c->grpc_status = -1;
+	if (!head)
+		return;
+	c->response_started = false;
+	c->http_status = 0;
+}
+
 static void maybe_reap(struct call *c)
 {
 	if (!c->front_done || !c->terminus_done)

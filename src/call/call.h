@@ -247,6 +247,9 @@ void call_credit_response(struct call *c, uint32_t bytes);
  * trailers-only; else the HTTP status and a short text), afterwards trailers with grpc-status for
  * gRPC and a reset for others. The terminus is told to let go. `text` is copied. */
 COLD void call_fail(struct call *c, enum call_reason_id reason, const char *text);
+/* What was pushed to the front last, the response's head or its trailers, did not go to the client:
+ * call_fail may answer in its place. */
+COLD void call_unanswer(struct call *c, bool head);
 /* One side is gone or reset its stream; the other is told with the code kept. */
 void call_reset(struct call *c, enum call_who who, enum call_reason_id reason, uint32_t h2_code);
 void call_front_done(struct call *c);

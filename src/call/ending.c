@@ -41,6 +41,7 @@ enum call_outcome call_ending_outcome(enum call_ending e)
 	case ENDING_UNPROCESSED:
 	case ENDING_MEMORY_BUDGET:
 	case ENDING_SHUTDOWN:
+	case ENDING_CLIENT_HEADER_BYTES:
 	case ENDING_MESSAGE_BYTES:
 	case ENDING_NO_MEMORY:
 	case ENDING_INTERNAL:
@@ -49,6 +50,7 @@ enum call_outcome call_ending_outcome(enum call_ending e)
 	case ENDING_CLIENT_GONE:
 	case ENDING_NO_ROUTE:
 	case ENDING_HEADER_BYTES:
+	case ENDING_UPSTREAM_HEADER_BYTES:
 	case ENDING_BAD_REQUEST:
 	case ENDING_CONNECT_METHOD:
 	case ENDING_ADMIN_NOT_FOUND:

@@ -106,6 +106,7 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	c->books = books;
 	books->conns++;
 	c->peer = h2_settings_assumed();
+	c->plain_block_bytes = c->peer.max_frame_bytes;
 	c->send_window_bytes = H2_WINDOW_DEFAULT;
 	c->now_bytes = c->options.output_bytes;
 	c->outputs = 1;
@@ -382,6 +383,11 @@ static bool tell_stream(struct h2_conn *c, struct h2_event *out)
 		s->notes &= (uint8_t)~H2_NOTE_BLOCKED;
 		out->kind = H2_EV_BLOCKED;
 		out->blocked = (enum h2_blocked)s->blocked;
+	} else if (s->notes & H2_NOTE_TOO_LARGE) {
+		s->notes &= (uint8_t)~H2_NOTE_TOO_LARGE;
+		out->kind = H2_EV_TOO_LARGE;
+		out->head = s->tx_phase == H2_TX_HEAD_REFUSED;
+		s->tx_phase = out->head ? H2_TX_HEAD : H2_TX_BODY;
 	} else {
 		s->notes = 0;
 		out->kind = H2_EV_RESET;

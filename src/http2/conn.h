@@ -87,13 +87,16 @@ struct h2_books {
 };
 
 enum h2_event_kind {
-	H2_EV_MESSAGE,  /* stream, ev: INFO, HEAD, DATA, TRAILERS. A server's first HEAD brings a
-			   handle */
-	H2_EV_RESET,    /* stream, code, by_peer, unprocessed */
-	H2_EV_CLOSED,   /* stream: both directions ended and everything is in the output */
-	H2_EV_ADMITTED, /* stream, bytes: DATA that left the stream's queue since the last time */
-	H2_EV_BLOCKED,  /* stream, blocked: what keeps its queue from going out has changed */
-	H2_EV_SETTINGS, /* the peer's settings changed (its first SETTINGS included) */
+	H2_EV_MESSAGE,   /* stream, ev: INFO, HEAD, DATA, TRAILERS. A server's first HEAD brings a
+			    handle */
+	H2_EV_RESET,     /* stream, code, by_peer, unprocessed */
+	H2_EV_CLOSED,    /* stream: both directions ended and everything is in the output */
+	H2_EV_ADMITTED,  /* stream, bytes: DATA that left the stream's queue since the last time */
+	H2_EV_BLOCKED,   /* stream, blocked: what keeps its queue from going out has changed */
+	H2_EV_TOO_LARGE, /* stream, head: the head (else the trailers) that was pushed is larger
+			    than the peer's SETTINGS_MAX_HEADER_LIST_SIZE and was dropped, as was
+			    what came behind it. Push another, or reset */
+	H2_EV_SETTINGS,  /* the peer's settings changed (its first SETTINGS included) */
 	H2_EV_GOAWAY,   /* last_id, code, debug: the peer's; streams above were reset as unprocessed
 			 */
 	H2_EV_PING_ACK, /* opaque: answers h2_conn_ping */
@@ -120,6 +123,7 @@ struct h2_event {
 	bool oversized;   /* HEAD/TRAILERS: the list was larger than header_list_bytes; the rest is
 			     cut off */
 	bool by_peer;     /* RESET: the peer's RST_STREAM; else the engine's (malformed, GOAWAY) */
+	bool head;        /* TOO_LARGE: else it was the trailers */
 	bool unprocessed; /* RESET: the peer provably did not act (REFUSED_STREAM, above GOAWAY's
 			     last id) */
 	uint32_t code;    /* enum h2_code, or whatever the peer sent */
@@ -172,7 +176,8 @@ size_t h2_conn_unwritten(const struct h2_conn *c); /* framed bytes that wait for
 
 /* Client: opens a stream with its request head; takes head's fields in every case.
  * ERR_LIMIT: no slot (peer's MAX_CONCURRENT_STREAMS, 100 before its SETTINGS; ids exhausted; GOAWAY
- * seen or sent). ERR_NOMEM. ERR_CLOSED: dead. */
+ * seen or sent). ERR_INVALID: the head is larger than the peer's SETTINGS_MAX_HEADER_LIST_SIZE.
+ * ERR_NOMEM. ERR_CLOSED: dead. */
 int h2_conn_open(struct h2_conn *c, struct event *head, struct h2_stream **out) MUST_USE;
 /* The same with a head that stays the caller's, who may have to send it again. */
 int h2_conn_open_kept(struct h2_conn *c, const struct event *head, struct h2_stream **out) MUST_USE;

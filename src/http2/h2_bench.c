@@ -68,6 +68,7 @@ static void relay(struct h2_conn *from)
 		case H2_EV_DRAINED:
 		case H2_EV_DEAD:
 		case H2_EV_REFUSED:
+		case H2_EV_TOO_LARGE:
 			must(false, "the hop was disturbed");
 		}
 	}

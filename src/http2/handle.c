@@ -27,11 +27,12 @@ static int open_with(struct h2_conn *c, const struct event *head, struct h2_stre
 	struct h2_stream *s = h2_stream_create(c, c->next_id);
 	if (!s)
 		return ERR_NOMEM;
-	if (h2_tx_headers(s, head->fields, head->end)) {
+	int err = h2_tx_headers(s, head->fields, head->end);
+	if (UNLIKELY(err)) {
 		s->held = false;
 		h2_stream_close(
 			s, H2_CLOSED_BY_US); /* its id was not used on the wire, and will be */
-		return ERR_NOMEM;
+		return err;
 	}
 	c->next_id += 2;
 	h2_stream_move(s, H2_STATE_OPEN);
@@ -67,19 +68,13 @@ int h2_conn_open(struct h2_conn *c, struct event *head, struct h2_stream **out)
 /* --- pushing ------------------------------------------------------------------------------------
  */
 
-/* No memory for what the owner pushed: the stream is lost, and the owner hears of it. */
-static void out_of_memory(struct h2_stream *s)
-{
-	h2_stream_fail_ours(s, H2_FAULT_NO_MEMORY_STREAM);
-}
-
 static void push_data(struct h2_stream *s, struct event *ev)
 {
 	if (ev->data.len) {
 		struct slice data = ev->data;
 		ev->data = (struct slice){NULL, NULL, 0};
 		if (UNLIKELY(h2_tx_data(s, data))) {
-			out_of_memory(s);
+			h2_stream_fail_ours(s, H2_FAULT_NO_MEMORY_STREAM);
 			return;
 		}
 	}
@@ -91,8 +86,11 @@ static void push_data(struct h2_stream *s, struct event *ev)
 static void push_head(struct h2_stream *s, struct event *ev)
 {
 	bool end = ev->end && ev->kind == EVENT_HEAD;
-	if (h2_tx_headers(s, ev->fields, end)) {
-		out_of_memory(s);
+	int err = h2_tx_headers(s, ev->fields, end);
+	if (UNLIKELY(err)) {
+		if (err == ERR_NOMEM ||
+			ev->kind == EVENT_HEAD) /* without an interim one it goes on */
+			h2_tx_refused(s, err, true);
 		return;
 	}
 	if (ev->kind == EVENT_HEAD)
@@ -109,8 +107,9 @@ static void push_trailers(struct h2_stream *s, struct event *ev)
 		ev->fields = NULL;
 		return;
 	}
-	if (h2_tx_headers(s, ev->fields, true))
-		out_of_memory(s);
+	int err = h2_tx_headers(s, ev->fields, true);
+	if (UNLIKELY(err))
+		h2_tx_refused(s, err, false);
 	else
 		h2_tx_ended(s);
 }
@@ -134,7 +133,7 @@ static bool in_order(const struct h2_stream *s, const struct event *ev)
 
 __attribute__((noinline)) static void push_slowly(struct h2_stream *s, struct event *ev)
 {
-	if (UNLIKELY(s->state == H2_STATE_CLOSED || s->tx_phase == H2_TX_ENDED)) {
+	if (UNLIKELY(s->state == H2_STATE_CLOSED || s->tx_phase >= H2_TX_ENDED)) {
 		if (ev->kind == EVENT_RESET)
 			h2_stream_reset(s, ev->code);
 	} else if (UNLIKELY(!in_order(s, ev))) {

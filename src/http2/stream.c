@@ -272,6 +272,7 @@ void h2_stream_lost(
 	s->fault = (uint8_t)fault;
 	s->by_peer = by_peer;
 	s->unprocessed = unprocessed;
+	s->notes &= (uint8_t)~H2_NOTE_TOO_LARGE;
 	h2_stream_note(s, H2_NOTE_RESET);
 	h2_stream_close(s, by_peer ? H2_CLOSED_BY_PEER : H2_CLOSED_BY_US);
 	if (told)

@@ -40,9 +40,22 @@ enum h2_rx_phase {
 	H2_RX_ENDED,   /* END_STREAM came */
 	H2_RX_DISCARD, /* we lost interest: late frames are dropped */
 };
-enum h2_tx_phase { H2_TX_HEAD, H2_TX_BODY, H2_TX_ENDED /* pushed, maybe not sent */ };
+enum h2_tx_phase {
+	H2_TX_HEAD,
+	H2_TX_BODY,
+	H2_TX_ENDED, /* pushed, maybe not sent */
+	/* too large for the peer: pushes are dropped until that is told */
+	H2_TX_HEAD_REFUSED,
+	H2_TX_TRAILERS_REFUSED,
+};
 /* A stream that has but CLOSED to tell is in conn->over, with any other in conn->notes (too). */
-enum { H2_NOTE_ADMITTED = 1, H2_NOTE_RESET = 2, H2_NOTE_CLOSED = 4, H2_NOTE_BLOCKED = 8 };
+enum {
+	H2_NOTE_ADMITTED = 1,
+	H2_NOTE_RESET = 2,
+	H2_NOTE_CLOSED = 4,
+	H2_NOTE_BLOCKED = 8,
+	H2_NOTE_TOO_LARGE = 16,
+};
 
 struct h2_stream {
 	/* what every message needs comes first */

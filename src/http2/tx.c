@@ -22,6 +22,15 @@ static COLD uint32_t frame_long_block(
 	return n;
 }
 
+/* How many frames a long section may take; 0: it is more than the peer takes (6.5.2). */
+static COLD size_t most_frames(struct h2_conn *c, const struct fields *f)
+{
+	if (f->list_bytes <= c->peer.max_header_list_bytes)
+		return hpack_encode_bound(f) / c->peer.max_frame_bytes + 1;
+	c->books->faults[H2_FAULT_PEER_HEADER_LIST]++;
+	return 0;
+}
+
 int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 {
 	struct h2_conn *c = s->conn;
@@ -30,8 +39,9 @@ int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 	struct hpack_encoder *e = h2_conn_encoder(c);
 	if (UNLIKELY(!e))
 		return ERR_NOMEM;
-	size_t bound = hpack_encode_bound(f);
-	size_t most = LIKELY(bound <= max) ? 1 : bound / max + 1;
+	size_t bound = hpack_encode_bound(f), most = 1; /* the list's size, and more */
+	if (UNLIKELY(bound > c->plain_block_bytes) && (most = most_frames(c, f)) == 0)
+		return ERR_INVALID;
 	uint8_t *p = h2_out_reserve(&c->out, bound + most * H2_HEADER_BYTES, 0);
 	if (!p)
 		return ERR_NOMEM;
@@ -44,6 +54,19 @@ int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end)
 	h2_out_commit(&c->out, len + (size_t)frames * H2_HEADER_BYTES);
 	c->books->frames_out += frames;
 	return 0;
+}
+
+void h2_tx_refused(struct h2_stream *s, int err, bool head)
+{
+	if (err == ERR_NOMEM) {
+		h2_stream_fail_ours(s, H2_FAULT_NO_MEMORY_STREAM);
+	} else if (s->mute || !s->held) { /* nobody would answer */
+		if (h2_conn_send_rst(s->conn, s->id, H2_INTERNAL_ERROR))
+			h2_stream_close(s, H2_CLOSED_BY_US);
+	} else {
+		s->tx_phase = head ? H2_TX_HEAD_REFUSED : H2_TX_TRAILERS_REFUSED;
+		h2_stream_note(s, H2_NOTE_TOO_LARGE);
+	}
 }
 
 /* --- the queue ----------------------------------------------------------------------------------
@@ -273,12 +296,17 @@ static void finish(struct h2_stream *s, bool end_sent)
 	if (s->tx_phase != H2_TX_ENDED)
 		return;
 	if (s->trailers) {
-		if (h2_tx_headers(s, s->trailers, true)) {
+		int err = h2_tx_headers(s, s->trailers, true);
+		if (err == ERR_NOMEM) {
 			h2_conn_fail(s->conn, H2_FAULT_NO_MEMORY);
 			return;
 		}
 		fields_destroy(s->trailers);
 		s->trailers = NULL;
+		if (UNLIKELY(err)) {
+			h2_tx_refused(s, err, false);
+			return;
+		}
 	} else if (!end_sent && !frame_data(s, 0, true)) {
 		return;
 	}

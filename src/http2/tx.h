@@ -21,8 +21,12 @@
 	65536u /* the largest DATA frame that we make: siblings wait behind it                     \
 		*/
 
-/* Encodes a section into the output now. ERR_NOMEM: nothing changed. Borrows `f`. */
+/* Encodes a section into the output now. ERR_NOMEM, or ERR_INVALID: larger than the peer takes;
+ * nothing changed. Borrows `f`. */
 int h2_tx_headers(struct h2_stream *s, const struct fields *f, bool end) MUST_USE;
+/* What becomes of a stream whose head (else trailers) h2_tx_headers did not take: lost, or its
+ * owner is told. `s` may be gone after. */
+COLD void h2_tx_refused(struct h2_stream *s, int err, bool head);
 /* Queues DATA (takes it). ERR_NOMEM: dropped. */
 int h2_tx_data(struct h2_stream *s, struct slice data) MUST_USE;
 /* The common push at once: DATA that fits behind what is queued. False: nothing was done. */

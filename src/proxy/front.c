@@ -201,6 +201,21 @@ static void on_message(struct front *f, struct h2_event *ev)
 	call_push_request(c, &ev->ev);
 }
 
+/* The response's head or trailers are more than the client takes. */
+static COLD void on_too_large(struct front *f, struct call *c, bool head)
+{
+	if (c->abort.who != CALL_BY_NOBODY) { /* it was our own answer, or is too late for one */
+		h2_stream_reset(c->front_state, H2_INTERNAL_ERROR);
+		stream_let_go(c);
+		maybe_drained(f);
+		return;
+	}
+	call_unanswer(c, head);
+	call_fail(c, REASON_CLIENT_HEADER_BYTES,
+		head ? "the response's headers are larger than the client takes"
+		     : "the response's trailers are larger than the client takes");
+}
+
 static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_event *ev)
 {
 	struct front *f = front_of(io);
@@ -229,6 +244,10 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	case H2_EV_BLOCKED:
 		if (c)
 			call_stall(c, LANE_RESPONSE, stall_of(ev->blocked));
+		break;
+	case H2_EV_TOO_LARGE:
+		if (c)
+			on_too_large(f, c, ev->head);
 		break;
 	case H2_EV_DRAINED:
 		h2io_drain_answered(io);

@@ -277,6 +277,7 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	case H2_EV_CLOSED:
 	case H2_EV_ADMITTED:
 	case H2_EV_BLOCKED:
+	case H2_EV_TOO_LARGE:
 		if (u)
 			upstream_on_event(u, ev);
 		else if (ev->kind == H2_EV_MESSAGE) /* others carry nothing */

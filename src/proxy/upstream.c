@@ -235,6 +235,15 @@ static bool unpack_head(struct upstream *u)
 	return u->held->head != NULL;
 }
 
+/* The request's `part` is more than the endpoint takes. */
+static COLD void too_large(struct upstream *u, const char *part)
+{
+	char why[192];
+	snprintf(why, sizeof(why), "the request's %s are larger than endpoint %s takes", part,
+		u->endpoint->address);
+	fail(u, REASON_UPSTREAM_HEADER_BYTES, why);
+}
+
 void upstream_start(struct upstream *u)
 {
 	if (!unpack_head(u)) {
@@ -246,9 +255,13 @@ void upstream_start(struct upstream *u)
 		.fields = u->held->head,
 		.end = u->request_ended && !u->held->len && !u->held->trailers,
 	};
-	if (h2_conn_open_kept(u->link->io.h2, &head, &u->stream) != 0) {
+	int err = h2_conn_open_kept(u->link->io.h2, &head, &u->stream);
+	if (UNLIKELY(err)) {
 		u->stream = NULL;
-		fail(u, REASON_NO_MEMORY, "the upstream stream could not be opened");
+		if (err == ERR_INVALID)
+			too_large(u, "headers");
+		else
+			fail(u, REASON_NO_MEMORY, "the upstream stream could not be opened");
 		return;
 	}
 	h2_stream_set_user(u->stream, u);
@@ -323,6 +336,9 @@ void upstream_on_event(struct upstream *u, struct h2_event *ev)
 		break;
 	case H2_EV_BLOCKED:
 		call_stall(u->call, LANE_REQUEST, stall_of(ev->blocked));
+		break;
+	case H2_EV_TOO_LARGE:
+		too_large(u, "trailers");
 		break;
 	case H2_EV_SETTINGS:
 	case H2_EV_GOAWAY:

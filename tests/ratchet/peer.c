@@ -222,6 +222,7 @@ static void on_event(struct peer *p, struct h2_event *ev)
 	case H2_EV_DRAINED:
 	case H2_EV_DEAD:
 	case H2_EV_REFUSED:
+	case H2_EV_TOO_LARGE:
 		die("%s: event %d, code %s", p->name, ev->kind, h2_code_name(ev->code));
 	}
 }

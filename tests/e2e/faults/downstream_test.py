@@ -404,6 +404,51 @@ def a_client_that_does_not_acknowledge_settings_is_ended_and_told_why():
 
 
 @test
+def a_response_that_the_client_has_said_is_too_large_is_not_sent_and_the_client_is_told():
+    large, path = ("x-large", "x" * 400), "/a.B/"
+
+    def script(wire, _nth):
+        wire.accept()
+        while True:
+            request = wire.expect("HEADERS")
+            where, stream = request.dict[":path"], request.stream
+            wire.headers(stream, [*raw.RESPONSE, large] if "head" in where else raw.RESPONSE)
+            wire.data(stream, raw.message(b"content"))
+            wire.headers(stream, [*raw.OK, large] if "trailers" in where else raw.OK, end=True)
+    with Upstream(script) as server, Weir(one_route(server.port)) as weir, \
+            Wire.connect(weir.port()) as wire:
+        base = Baseline(weir)
+        wire.start({6: 300})  # SETTINGS_MAX_HEADER_LIST_SIZE
+        for stream, end in ((1, True), (3, False)):  # and with a request that is still open
+            wire.headers(stream, raw.request(path + "head"), end=end)
+            head, content, _ = wire.collect(stream)
+            check_eq((head["grpc-status"], content), ("8", b""))
+            check("headers are larger" in head["grpc-message"], head)
+        check_eq(wire.expect("RSTSTREAM", stream=3).error_code, raw.NO_ERROR)
+        wire.headers(5, raw.request(path + "trailers"), end=True)
+        head, content, trailers = wire.collect(5)
+        check_eq((head[":status"], trailers["grpc-status"]), ("200", "8"))
+        check_eq(content, raw.message(b"content"))
+        check("trailers are larger" in trailers["grpc-message"], trailers)
+        wire.headers(7, raw.request(path + "head", grpc=False), end=True)
+        head, content, _ = wire.collect(7)
+        check_eq(head[":status"], "500")
+        check(b"headers are larger" in content, content)
+        wire.headers(9, raw.request(path + "trailers", grpc=False), end=True)
+        check_eq(wire.expect("RSTSTREAM", stream=9).error_code, raw.INTERNAL_ERROR)
+        wire.headers(11, raw.request(path + "Fine"), end=True)
+        check_eq(wire.collect(11)[2], {"grpc-status": "0"})
+        m = weir.metrics()
+        check_eq(m.sum("weir_http2_errors_total", side="downstream", fault="peer_header_list"), 5)
+        check_eq(m.sum("weir_local_replies_total", reason="client_header_bytes"), 5)
+        check_eq(m.sum("grpc_streams_completed_total", grpc_status="RESOURCE_EXHAUSTED"), 5)
+        check_eq(m.sum("grpc_streams_completed_total", grpc_status="OK"), 1)
+        check_eq(m.sum("weir_bugs_total"), 0)
+        wire.close()
+        base.returns()
+
+
+@test
 def methods_that_scanners_invent_make_no_series():
     with Peer("py", "server") as server, Weir(one_route(server.port)) as weir, \
             Channel(weir.target()) as client:

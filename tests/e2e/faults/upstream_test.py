@@ -229,6 +229,45 @@ def an_upstream_that_does_not_acknowledge_settings_ends_its_calls_and_the_next_c
         base.returns()
 
 
+@test
+def a_request_that_the_upstream_has_said_is_too_large_is_not_sent_and_the_client_is_told():
+    def script(wire, _nth):
+        wire.accept({6: 1000})  # SETTINGS_MAX_HEADER_LIST_SIZE
+        while True:
+            f = wire.expect("HEADERS", "DATA")
+            if f.end:
+                wire.headers(f.stream, [*raw.RESPONSE, *raw.OK], end=True)
+    with Upstream(script) as server, Weir(one_route(server.port)) as weir, \
+            Wire.connect(weir.port()) as wire:
+        base = Baseline(weir)
+        wire.start()
+        wire.headers(1, raw.request("/a.B/C"), end=True)
+        check_eq(wire.collect(1)[0]["grpc-status"], "0")
+        large = ("x-large", "x" * 1000)
+        wire.headers(3, raw.request("/a.B/C", large), end=True)
+        head = wire.collect(3)[0]
+        check_eq(head["grpc-status"], "8")
+        names(head["grpc-message"], "headers are larger", f"127.0.0.1:{server.port}")
+        wire.headers(5, raw.request("/a.B/C", large, grpc=False), end=True)
+        head, content, _ = wire.collect(5)
+        check_eq(head[":status"], "431")
+        check(b"headers are larger" in content, content)
+        wire.headers(7, raw.request("/a.B/C"))  # and trailers
+        wire.headers(7, [large], end=True)
+        head = wire.collect(7)[0]
+        check_eq(head["grpc-status"], "8")
+        names(head["grpc-message"], "trailers are larger", f"127.0.0.1:{server.port}")
+        wire.headers(9, raw.request("/a.B/C"), end=True)
+        check_eq(wire.collect(9)[0]["grpc-status"], "0")
+        m = weir.metrics()
+        check_eq(m.sum("weir_http2_errors_total", side="upstream", fault="peer_header_list"), 3)
+        check_eq(m.sum("weir_local_replies_total", reason="upstream_header_bytes"), 3)
+        check_eq(m.sum("weir_connections_opened_total", side="upstream"), 1)
+        check_eq(m.sum("weir_bugs_total"), 0)
+        wire.close()
+        base.returns()
+
+
 # RST_STREAM by the upstream: its code, and the status that a gRPC client makes of it.
 RESETS = {
     "CANCEL": (raw.CANCEL, "CANCELLED"),
