@@ -357,6 +357,29 @@ def connect_is_refused_and_the_connection_goes_on():
 
 
 @test
+def extended_CONNECT_which_is_not_offered_is_malformed_and_costs_its_stream_alone():
+    websocket = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"),
+                 (":path", "/chat"), (":authority", "e2e.test")]
+    with Upstream(raw.echo) as server, Weir(one_route(server.port)) as weir, \
+            Wire.connect(weir.port()) as wire:
+        base = Baseline(weir)
+        wire.start()
+        check(8 not in wire.expect("SETTINGS").settings, "SETTINGS_ENABLE_CONNECT_PROTOCOL is offered")
+        wire.headers(1, raw.request(CHAT))
+        wire.headers(3, websocket)
+        check_eq(wire.expect("RSTSTREAM", stream=3).error_code, raw.PROTOCOL_ERROR)
+        wire.headers(5, [(":protocol", "websocket"), *raw.request(CHAT)], end=True)
+        check_eq(wire.expect("RSTSTREAM", stream=5).error_code, raw.PROTOCOL_ERROR)
+        wire.data(1, raw.message(b"on"), end=True)
+        check_eq(wire.collect(1)[1], raw.message(b"on"))
+        m = weir.metrics()
+        check_eq(m.sum("weir_http2_errors_total", side="downstream", fault="pseudo_unknown"), 2)
+        check_eq(m.sum("grpc_streams_started_total"), 1)
+        wire.close()
+        base.returns()
+
+
+@test
 def a_reset_by_the_client_reaches_the_upstream_with_its_code():
     codes = []
 
