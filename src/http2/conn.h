@@ -28,6 +28,14 @@
  * stream. The connection's receive window is credited on receipt; a stream's only by
  * h2_stream_credit.
  *
+ * Order on the wire: PING acknowledgements, RST_STREAM, WINDOW_UPDATE and SETTINGS go ahead of all
+ * DATA that waits in streams' queues and behind what is framed already: while the socket takes
+ * nothing, at most output_bytes and one more frame of up to 64 KiB (and what the kernel has:
+ * sock.h). They are not put in front of that: its frames have merged into pieces that one writev
+ * takes. A GOAWAY, and a change of windows by SETTINGS, visit streams in the order of their table,
+ * not of their ids: who is told, or may send, first is by chance, and round robin makes up for it
+ * in a frame.
+ *
  * Owner: the front or link that made it. Threads: one. Time: passed to feed, for the flood budgets.
  * Errors: ERR_NOMEM at create; a peer's fault or lack of memory inside HPACK or the flow ledger
  * ends the connection with H2_EV_DEAD (GOAWAY is queued; output still yields it). */

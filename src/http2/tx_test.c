@@ -388,4 +388,37 @@ TEST(a_negative_window_sends_nothing_until_it_is_positive_again)
 	done(k);
 }
 
+TEST(a_control_frame_waits_behind_no_more_than_the_output_and_one_frame)
+{
+	static struct kit_bytes b;
+	struct kit *k = client(H2_WINDOW_MAX_BYTES);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	drain(k);
+	uint8_t setting[6] = {0, H2_SETTING_MAX_FRAME_SIZE}, opaque[8] = {0};
+	h2_put_u32(setting + 2, H2_FRAME_MAX_BYTES);
+	b.len = 0;
+	kit_frame(&b, H2_FRAME_SETTINGS, 0, 0, setting, 6);
+	kit_feed(k, &k->a, b.at, b.len);
+	credit(k, 0, H2_WINDOW_MAX_BYTES - H2_WINDOW_DEFAULT);
+	drain(k);
+	for (int i = 0; i < 3; i++)
+		kit_push_data(s, payload, sizeof(payload), false);
+	struct iovec iov[64]; /* the socket is full: framed and not written, as often as asked */
+	for (int i = 0; i < 3; i++)
+		CHECK(h2_conn_output(k->a.conn, iov, 64) > 0);
+	size_t ahead = h2_conn_unwritten(k->a.conn);
+	uint32_t output = h2_options_default(H2_CLIENT).output_bytes;
+	CHECK(ahead >= output && ahead < output + 65536 + H2_HEADER_BYTES);
+	b.len = 0;
+	kit_frame(&b, H2_FRAME_PING, 0, 0, opaque, 8);
+	kit_feed(k, &k->a, b.at, b.len);
+	drain(k);
+	REQUIRE(wire_len > ahead + H2_HEADER_BYTES);
+	struct h2_frame f = h2_frame_get(wire + ahead);
+	CHECK_EQ(f.type, H2_FRAME_PING);
+	CHECK_EQ(f.flags, H2_FLAG_ACK);
+	CHECK_EQ(k->books.held_bytes, 0); /* and all of the DATA went */
+	done(k);
+}
+
 TAP_MAIN()
