@@ -81,9 +81,27 @@ static void queue_chunk(struct h2_stream *s, struct h2_chunk *k)
 	s->last_chunk = k;
 }
 
+/* Room behind a referenced run, whose slab nobody else looks at. NULL: there is not so much. */
+static uint8_t *room_behind(const struct h2_chunk *k, uint32_t bytes)
+{
+	const struct slab *slab = k->ref.slab;
+	if (k->cap || !slab || slab->bytes_cap != SLAB_SMALL_BYTES || slab->refs != 1)
+		return NULL;
+	const uint8_t *end = slab->bytes + slab->bytes_cap;
+	uint8_t *to = k->ref.at + k->ref.len;
+	return (size_t)(end - to) >= bytes ? to : NULL;
+}
+
 static int queue_copy(struct h2_stream *s, const struct slice *data)
 {
 	struct h2_chunk *k = s->last_chunk;
+	uint8_t *behind = k ? room_behind(k, data->len) : NULL;
+	if (behind) {
+		mem_copy(behind, data->at, data->len);
+		k->ref.len += data->len;
+		k->pushes++;
+		return 0;
+	}
 	if (k && k->cap - k->end >= data->len) {
 		k->pushes++;
 	} else {
@@ -100,18 +118,20 @@ static int queue_copy(struct h2_stream *s, const struct slice *data)
 }
 
 /* A slab of its own that is not mostly empty: rx gathered it (runs.h), and it need not be copied
- * again. */
-static bool is_run(const struct slice *data)
+ * again. The first of a queue that may go may be emptier, for what follows goes behind it. */
+static bool is_run(const struct h2_stream *s, const struct slice *data)
 {
+	bool goes = !s->first_chunk && (int64_t)data->len <= s->send_window_bytes;
+	uint32_t least = goes ? SLAB_SMALL_BYTES / 16 : SLAB_SMALL_BYTES / 4;
 	return data->slab && data->slab->bytes_cap == SLAB_SMALL_BYTES && data->slab->refs == 1 &&
-	       data->len > SLAB_SMALL_BYTES / 4;
+	       data->len > least;
 }
 
 int h2_tx_data(struct h2_stream *s, struct slice data)
 {
 	int err = 0;
 	uint32_t len = data.len;
-	if (LIKELY(len <= H2_TX_COPY_BYTES && !is_run(&data))) {
+	if (LIKELY(len <= H2_TX_COPY_BYTES && !is_run(s, &data))) {
 		err = queue_copy(s, &data);
 		slice_drop(&data);
 	} else {

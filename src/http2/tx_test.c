@@ -47,6 +47,103 @@ TEST(payloads_of_every_size_arrive_whole_and_in_order)
 	}
 }
 
+/* The content of all DATA frames, joined, is what `want` begins with; its bytes. */
+static uint32_t check_some(const uint8_t *want)
+{
+	struct h2_frame f;
+	const uint8_t *p;
+	uint32_t at = 0;
+	for (int n = 0; kit_find(wire, wire_len, H2_FRAME_DATA, n, &f, &p); n++) {
+		CHECK(!memcmp(p, want + at, f.len));
+		at += f.len;
+	}
+	return at;
+}
+
+/* A run as rx gathers it: in a small slab of its own. */
+static void push_run(struct kit *k, struct h2_stream *s, const uint8_t *bytes, uint32_t len)
+{
+	struct slab *slab = slab_get_small(k->pool);
+	REQUIRE(slab != NULL);
+	memcpy(slab->bytes, bytes, len);
+	struct event ev = {.kind = EVENT_DATA, .data = {slab, slab->bytes, len}};
+	h2_stream_push(s, &ev);
+}
+
+TEST(what_follows_a_run_goes_behind_it_while_there_is_room)
+{
+	struct kit *k = client(0);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	drain(k);
+	uint64_t slabs = slab_pool_out(k->pool);
+	uint32_t at = 0;
+	for (unsigned i = 0; at + 700 <= SLAB_SMALL_BYTES; i++) {
+		uint32_t len = i % 3 == 2 ? 100 : 700;
+		if (len == 100)
+			kit_push_data(s, payload + at, len, false);
+		else
+			push_run(k, s, payload + at, len);
+		at += len;
+		CHECK_EQ(slab_pool_out(k->pool), slabs + 1);
+	}
+	CHECK_EQ(k->books.held_bytes, at);
+	push_run(k, s, payload + at, 700);
+	at += 700;
+	struct iovec iov[8]; /* the frame's head, the run, what did not fit */
+	CHECK_EQ(h2_conn_output(k->a.conn, iov, 8), 3);
+	drain(k);
+	CHECK_EQ(frames(H2_FRAME_DATA), 1);
+	check_content(1, payload, at);
+	CHECK_EQ(slab_pool_out(k->pool), slabs);
+	done(k);
+}
+
+TEST(a_small_run_that_has_to_wait_keeps_no_slab)
+{
+	struct kit *k = client(500);
+	struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+	drain(k);
+	uint64_t slabs = slab_pool_out(k->pool);
+	push_run(k, s, payload, 700);
+	CHECK_EQ(slab_pool_out(k->pool), slabs);
+	drain(k);
+	credit(k, 1, 1000);
+	drain(k);
+	check_content(1, payload + 500, 200);
+	done(k);
+}
+
+TEST(runs_and_others_of_all_sizes_keep_their_order_through_small_windows)
+{
+	for (uint32_t seed = 1; seed <= 50; seed++) {
+		struct kit *k = client(300 * seed);
+		struct h2_stream *s = kit_open(k, KIT_REQUEST, false);
+		uint32_t at = 0, x = seed, seen = 0;
+		credit(k, 0, 1000000);
+		for (unsigned i = 0; i < 60; i++) {
+			x = x * 1664525 + 1013904223;
+			uint32_t len = 1 + (x >> 16) % (x & 0x8000 ? 3000 : 600);
+			struct iovec iov[64];
+			if (x & 0x4000)
+				push_run(k, s, payload + at, len);
+			else
+				kit_push_data(s, payload + at, len, false);
+			at += len;
+			if (x & 0x2000) /* framed, and not yet written when more comes */
+				(void)h2_conn_output(k->a.conn, iov, 64);
+			if (i % 7)
+				continue;
+			drain(k);
+			seen += check_some(payload + seen);
+			credit(k, 1, (x >> 8) % 5000 + 1);
+		}
+		credit(k, 1, 1000000);
+		drain(k);
+		check_content(1, payload + seen, at - seen);
+		done(k);
+	}
+}
+
 TEST(frames_are_never_larger_than_the_peer_allows)
 {
 	struct kit *k = client(1000000);
