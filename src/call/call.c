@@ -339,9 +339,11 @@ static void withhold(struct call *c, enum lane_id lane, uint32_t *owed, uint32_t
 
 void call_credit_request(struct call *c, uint32_t bytes)
 {
-	if (c->front_done || c->abort.who != CALL_BY_NOBODY)
+	if (c->abort.who != CALL_BY_NOBODY)
 		return;
-	timing_admitted(c, LANE_REQUEST, bytes);
+	timing_admitted(c, LANE_REQUEST, bytes); /* of what its writer left behind, too */
+	if (c->front_done)
+		return;
 	if (UNLIKELY(c->env->credit_stopped))
 		withhold(c, LANE_REQUEST, &c->owed_request, bytes);
 	else
@@ -350,9 +352,11 @@ void call_credit_request(struct call *c, uint32_t bytes)
 
 void call_credit_response(struct call *c, uint32_t bytes)
 {
-	if (c->terminus_done || c->abort.who != CALL_BY_NOBODY)
+	if (c->abort.who != CALL_BY_NOBODY)
 		return;
 	timing_admitted(c, LANE_RESPONSE, bytes);
+	if (c->terminus_done)
+		return;
 	if (UNLIKELY(c->env->credit_stopped))
 		withhold(c, LANE_RESPONSE, &c->owed_response, bytes);
 	else

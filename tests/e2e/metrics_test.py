@@ -7,8 +7,9 @@ import socket
 import tempfile
 import time
 import kit
-from kit import HERE, Weir, eventually, one_route
+from kit import HERE, Peer, Weir, eventually, one_route
 from tap import Skip, check, check_eq, run, skip, test
+from calls import SERVICE, Channel
 import raw
 from raw import Upstream, Wire
 
@@ -41,6 +42,30 @@ def connections_are_counted_with_their_calls_their_bytes_and_why_they_closed():
         check_eq(side("connection_received_bytes_total", "upstream", "up"), upstream.sent_bytes)
         check(side("connection_sent_bytes_total") >= 4 * 105)
         check_eq(weir.metrics().sum("weir_upstream_connect_attempts_total", cluster="up"), 1)
+
+
+@test
+def what_waits_in_weir_when_its_server_is_done_is_timed_as_any_other():
+    def timed(weir):
+        return weir.metrics().sum("weir_message_residence_seconds_count", direction="received")
+    with Peer("py", "server") as server, Weir(one_route(server.port)) as weir, Channel(weir.target()) as client, \
+            Wire.connect(weir.port()) as wire:
+        for nth in range(1, 11):  # the answer and its end come in one turn
+            check_eq(client.unary(b"x" * 10000 * nth)[0], "OK")
+            eventually(lambda: timed(weir) == nth, f"reply {nth} being timed")
+        wire.start({4: 2500})
+        wire.auto = False
+        wire.headers(1, raw.request(f"/{SERVICE}/Produce"))
+        wire.data(1, raw.message(b"5 1000"), end=True)
+
+        def is_done():  # the server: it has no part in the stream any more
+            shown, = json.loads(weir.get("/streams")[1])["streams"]
+            return shown["received"]["messages"] == 5 and not shown["upstream"]
+        eventually(is_done, "the server's end")
+        check(timed(weir) < 15, "what waits is timed when it has left")
+        wire.credit(1, 100000)
+        wire.collect(1)
+        eventually(lambda: timed(weir) == 15, "what waited being timed")
 
 
 @test
