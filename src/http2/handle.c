@@ -181,10 +181,23 @@ static __attribute__((noinline)) uint32_t push_data_now(struct h2_stream *s, str
 	return len;
 }
 
-/* Not what comes with a short way of its own. */
+/* A head that is due (only a server pushes one), or trailers with nothing before them, in order by
+ * the phase: a closed stream's is H2_TX_ENDED. */
 static __attribute__((noinline)) uint32_t push_other_now(struct h2_stream *s, struct event *ev)
 {
-	push_slowly(s, ev);
+	struct fields *fields = ev->fields;
+	if (LIKELY(fields && ev->kind == EVENT_TRAILERS && s->tx_phase == H2_TX_BODY &&
+		    !s->queued_bytes)) {
+		push_trailers(s, ev);
+	} else if (LIKELY(fields && ev->kind == EVENT_HEAD && s->tx_phase == H2_TX_HEAD &&
+			   s->conn->role == H2_SERVER)) {
+		push_head(s, ev);
+	} else {
+		push_slowly(s, ev);
+		return 0;
+	}
+	ev->fields = NULL;
+	fields_destroy(fields);
 	return 0;
 }
 
