@@ -157,7 +157,6 @@ void *call_zalloc(struct call *c, size_t bytes)
 static void release(struct call *c)
 {
 	struct call_env *env = c->env;
-	list_remove(&c->node);
 	list_remove(&c->withheld);
 	if (c->generation->gauge)
 		series_sub(c->generation->gauge, M_GENERATION_STREAMS, 1);
@@ -172,6 +171,7 @@ static void release(struct call *c)
 void call_discard(struct call *c)
 {
 	c->env->head = NULL;
+	list_remove(&c->node);
 	release(c);
 }
 
@@ -200,19 +200,20 @@ static int open_filter(struct call *c, const struct call_filter *f)
 
 static int open_filters(struct call *c)
 {
-	const struct call_filter *wanted[CALL_FILTERS_MAX];
-	unsigned n = 0;
-	for (const struct call_filter *const *f = c->env->filters; f && *f; f++) {
-		if ((*f)->wants && !(*f)->wants(c))
+	const struct call_filter *const *f = c->env->filters;
+	unsigned wanted = 0, n = 0; /* a bit for each */
+	for (unsigned i = 0; f && f[i]; i++) {
+		if (f[i]->wants && !f[i]->wants(c))
 			continue;
-		ASSERT(n < CALL_FILTERS_MAX);
-		wanted[n++] = *f;
+		ASSERT(n < CALL_FILTERS_MAX && i < 32);
+		wanted |= 1u << i;
+		n++;
 	}
 	c->stages = arena_alloc(&c->arena, n * sizeof(*c->stages));
 	if (!c->stages)
 		return ERR_NOMEM;
-	for (unsigned i = 0; i < n; i++) {
-		if (open_filter(c, wanted[i]) != 0)
+	for (; wanted; wanted &= wanted - 1) {
+		if (open_filter(c, f[__builtin_ctz(wanted)]) != 0)
 			return ERR_NOMEM;
 	}
 	return 0;

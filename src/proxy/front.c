@@ -33,7 +33,6 @@ static void stream_let_go(struct call *c)
 	c->front_state = NULL;
 	h2_stream_set_user(s, NULL);
 	h2_stream_release(s);
-	h2io_dirty(&f->io);
 	walk_gone(&f->io.worker->walks, &c->node);
 	list_remove(&c->node);
 	call_front_done(c);
@@ -84,7 +83,10 @@ static void stream_drop_queued(struct call *c)
 
 static void stream_abort(struct call *c)
 {
-	h2_stream_reset(c->front_state, c->abort.h2_code);
+	struct h2_stream *s = c->front_state;
+	struct front *f = h2_conn_user(h2_stream_conn(s));
+	h2_stream_reset(s, c->abort.h2_code);
+	h2io_dirty(&f->io);
 	stream_let_go(c);
 }
 
@@ -269,15 +271,16 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	}
 }
 
-/* Content, at once: most events are nothing else. */
+/* Messages, at once: most events are nothing else. */
 static void on_event(struct h2io *io, struct h2_event *ev)
 {
-	if (LIKELY(ev->kind == H2_EV_MESSAGE && ev->ev.kind == EVENT_DATA)) {
+	if (LIKELY(ev->kind == H2_EV_MESSAGE && !ev->oversized)) {
 		struct call *c = h2_stream_user(ev->stream);
-		if (LIKELY(c)) {
+		if (LIKELY(c))
 			call_push_request(c, &ev->ev);
-			return;
-		}
+		else
+			begin_call(front_of(io), ev);
+		return;
 	}
 	on_other_event(io, ev);
 }

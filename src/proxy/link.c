@@ -273,6 +273,8 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	struct upstream *u = ev->stream ? h2_stream_user(ev->stream) : NULL;
 	switch (ev->kind) {
 	case H2_EV_MESSAGE:
+		event_drop(&ev->ev); /* its call is gone */
+		break;
 	case H2_EV_RESET:
 	case H2_EV_CLOSED:
 	case H2_EV_ADMITTED:
@@ -280,8 +282,6 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	case H2_EV_TOO_LARGE:
 		if (u)
 			upstream_on_event(u, ev);
-		else if (ev->kind == H2_EV_MESSAGE) /* others carry nothing */
-			event_drop(&ev->ev);
 		break;
 	case H2_EV_SETTINGS:
 		l->endpoint->stream_limit =
@@ -303,17 +303,16 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	}
 }
 
-/* Content, at once: most events are nothing else. */
+/* Messages, at once: most events are nothing else. */
 static void on_event(struct h2io *io, struct h2_event *ev)
 {
-	if (LIKELY(ev->kind == H2_EV_MESSAGE && ev->ev.kind == EVENT_DATA)) {
-		struct upstream *u = h2_stream_user(ev->stream);
-		if (LIKELY(u)) {
-			call_push_response(u->call, &ev->ev);
-			return;
-		}
-	}
-	on_other_event(io, ev);
+	struct upstream *u = ev->kind == H2_EV_MESSAGE ? h2_stream_user(ev->stream) : NULL;
+	if (UNLIKELY(!u))
+		on_other_event(io, ev);
+	else if (LIKELY(ev->ev.kind == EVENT_DATA))
+		call_push_response(u->call, &ev->ev);
+	else
+		upstream_on_message(u, ev);
 }
 
 static void on_flushed(struct h2io *io)

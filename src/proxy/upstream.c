@@ -142,6 +142,17 @@ static void fail(struct upstream *u, enum call_reason_id reason, const char *why
 	call_fail(u->call, reason, why);
 }
 
+static COLD void no_attempt_left(struct upstream *u, enum call_reason_id reason, const char *why)
+{
+	char text[256];
+	if (why && reason != REASON_NO_ENDPOINT)
+		snprintf(text, sizeof(text), "%s", why);
+	else
+		snprintf(text, sizeof(text), "cluster %s has no endpoint that can be reached%s%s",
+			pool_of(u->call)->name, why ? ": " : "", why ? why : "");
+	fail(u, reason, text);
+}
+
 static void attempt(struct upstream *u, enum call_reason_id reason, const char *why)
 {
 	while (u->held->attempts < UPSTREAM_ATTEMPTS) {
@@ -164,13 +175,7 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 		pool_count_stream(e, false);
 		reason = REASON_CONNECT_REFUSED;
 	}
-	char text[256];
-	if (why && reason != REASON_NO_ENDPOINT)
-		snprintf(text, sizeof(text), "%s", why);
-	else
-		snprintf(text, sizeof(text), "cluster %s has no endpoint that can be reached%s%s",
-			pool_of(u->call)->name, why ? ": " : "", why ? why : "");
-	fail(u, reason, text);
+	no_attempt_left(u, reason, why);
 }
 
 /* The endpoint provably did not process the call. */
@@ -272,7 +277,7 @@ void upstream_start(struct upstream *u)
 
 /* ---- from the link ---- */
 
-static void on_message(struct upstream *u, struct h2_event *ev)
+void upstream_on_message(struct upstream *u, struct h2_event *ev)
 {
 	if (UNLIKELY(ev->oversized)) {
 		event_drop(&ev->ev);
@@ -323,7 +328,7 @@ void upstream_on_event(struct upstream *u, struct h2_event *ev)
 {
 	switch (ev->kind) {
 	case H2_EV_MESSAGE:
-		on_message(u, ev);
+		upstream_on_message(u, ev);
 		break;
 	case H2_EV_RESET:
 		on_reset(u, ev);
