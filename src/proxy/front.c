@@ -38,9 +38,11 @@ static void stream_let_go(struct call *c)
 	call_front_done(c);
 }
 
+/* What a slow client has yet to take keeps its connection: the drain's own limits end it. */
 static void maybe_drained(struct front *f)
 {
-	if (f->draining && h2_conn_open_streams(f->io.h2) == 0 && list_empty(&f->calls))
+	if (f->draining && h2_conn_open_streams(f->io.h2) == 0 && list_empty(&f->calls) &&
+		!h2_conn_wants_write(f->io.h2))
 		h2io_finish(&f->io, CLOSED_DRAIN);
 }
 
@@ -58,11 +60,8 @@ static void stream_push(struct call *c, struct event *ev)
 	uint32_t sent = h2_stream_push_now(s, ev);
 	if (sent)
 		call_credit_response(c, sent);
-	/* Where the socket is full, the call lasts until it takes bytes again. */
-	if (end && f->io.writable && h2_stream_is_over(s)) {
+	if (end && h2_stream_is_over(s))
 		stream_let_go(c);
-		maybe_drained(f);
-	}
 }
 
 static void stream_credit(struct call *c, uint32_t bytes)
@@ -285,6 +284,11 @@ static void on_event(struct h2io *io, struct h2_event *ev)
 	on_other_event(io, ev);
 }
 
+static void on_flushed(struct h2io *io)
+{
+	maybe_drained(front_of(io));
+}
+
 static void end_calls(struct front *f)
 {
 	LIST_FOR_EACH_SAFE (n, &f->calls) {
@@ -432,6 +436,7 @@ static const struct h2io_ops front_ops = {
 	.raw_eof = raw_eof,
 	.raw_output = raw_output,
 	.raw_written = raw_written,
+	.flushed = on_flushed,
 	.lost = on_lost,
 	.destroy = on_destroy,
 };

@@ -2,6 +2,8 @@
 """endings_test.py - weir_streams_ended_total and weir_streams_ended_by_total: whose will was it that a call ended, as
 real clients and servers see it. docs/reference.md has the table."""
 import signal
+import socket
+from hyperframe.frame import PingFrame
 from kit import Peer, Weir, eventually, one_route
 from tap import cases, check, check_eq, run, test
 from calls import SERVICE, Channel
@@ -136,8 +138,8 @@ def an_answer_without_grpc_status_is_a_failure_and_one_to_plain_http_is_counted_
 def what_the_end_of_the_grace_cuts_is_a_failure():
     with Peer("py", "server") as server, Weir(one_route(server.port, grace="300ms")) as weir, \
             Wire.connect(weir.port(), receive_buffer=4096) as deaf, Channel(weir.target()) as client:
-        # A client that does not read keeps weir from ending at once, so that its last counts can be seen. Its own
-        # call is open until then.
+        # A client that does not read keeps weir from ending at once, so that the last counts can be seen. Its own
+        # call ends with the others, and its connection is still heard: the PING has an answer.
         deaf.start({4: 1 << 30})
         deaf.credit(0, 1 << 30)
         deaf.headers(1, raw.request(f"/{SERVICE}/Produce"))
@@ -147,8 +149,11 @@ def what_the_end_of_the_grace_cuts_is_a_failure():
         eventually(lambda: weir.metrics().sum("weir_http2_held_bytes", side="downstream") > 50000, "a full socket")
         weir.signal(signal.SIGTERM)
         check_eq(chat.end()[0], "UNAVAILABLE")
-        eventually(lambda: endings(weir) == ({"failure": 1}, {("weir", "shutdown"): 1}), "the account")
-        deaf.close()
+        eventually(lambda: endings(weir) == ({"failure": 2}, {("weir", "shutdown"): 2}), "the account")
+        deaf.send(PingFrame(0, b"still on"))
+        deaf.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        pings = [f for f in deaf.wait_closed() if isinstance(f, PingFrame)]
+        check([f for f in pings if "ACK" in f.flags and f.opaque_data == b"still on"], "the PING's answer")
         check_eq(weir.wait(), 0, "exit status")
 
 
