@@ -1,8 +1,8 @@
-/* rx_quick.h - the common frames at once: whole, unpadded DATA on an open stream, within its windows
- * and far from a WINDOW_UPDATE, and HEADERS that are a whole head. It does what rx.c does for such a
- * frame, and nothing else; whatever is out of the ordinary is left to h2_rx_step. DATA frames are
- * gathered by stream (runs.h), but for one with END_STREAM, and one that no DATA follows. Private to
- * src/http2. */
+/* rx_quick.h - the common frames at once: whole, unpadded DATA on an open stream, within its
+ * windows and far from a WINDOW_UPDATE, and HEADERS that are a whole head. It does what rx.c does
+ * for such a frame, and nothing else; whatever is out of the ordinary is left to h2_rx_step. DATA
+ * frames are gathered by stream (runs.h), but for one with END_STREAM, and one that no DATA
+ * follows. Private to src/http2. */
 #ifndef WEIR_HTTP2_RX_QUICK_H
 #define WEIR_HTTP2_RX_QUICK_H
 #include "http2/conn_priv.h"
