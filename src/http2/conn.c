@@ -106,7 +106,7 @@ struct h2_conn *h2_conn_create(enum h2_role role, const struct h2_options *optio
 	c->books = books;
 	books->conns++;
 	c->peer = h2_settings_assumed();
-	c->plain_block_bytes = c->peer.max_frame_bytes;
+	c->plain_block_bytes = h2_settings_plain_block_bytes(&c->peer);
 	c->send_window_bytes = H2_WINDOW_DEFAULT;
 	c->now_bytes = c->options.output_bytes;
 	c->outputs = 1;

@@ -62,8 +62,7 @@ struct h2_conn {
 	uint32_t last_id;           /* server: the highest the peer opened */
 	uint32_t gap_low, gap_high; /* hull of the ids that the peer skipped; 0: none */
 	struct h2_settings peer;
-	uint32_t plain_block_bytes; /* up to this a header block is one frame and the peer takes it
-				     */
+	uint32_t plain_block_bytes;    /* of `peer` */
 	struct hpack_decoder *decoder; /* NULL until the first block comes */
 	struct hpack_encoder *encoder; /* NULL until the first block goes: h2_conn_encoder */
 	struct h2_options options;

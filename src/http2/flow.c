@@ -19,8 +19,7 @@ void h2_inflow_init(struct h2_inflow *f, uint32_t target_bytes)
 
 bool h2_inflow_give(struct h2_inflow *f, uint32_t bytes)
 {
-	int64_t held = (int64_t)f->target_bytes - f->avail_bytes - f->owed_bytes;
-	if (bytes > held)
+	if (bytes > h2_inflow_held(f))
 		return false;
 	f->owed_bytes += bytes;
 	return true;

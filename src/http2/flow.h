@@ -50,9 +50,9 @@ static inline uint32_t h2_inflow_due(const struct h2_inflow *f)
 }
 
 /* Received and not given back yet. */
-static inline uint32_t h2_inflow_held(const struct h2_inflow *f)
+static inline int64_t h2_inflow_held(const struct h2_inflow *f)
 {
-	return (uint32_t)((int64_t)f->target_bytes - f->avail_bytes - f->owed_bytes);
+	return (int64_t)f->target_bytes - f->avail_bytes - f->owed_bytes;
 }
 
 /* Halves the window, but not below `least`; false: it is that small. */

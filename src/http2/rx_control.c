@@ -161,9 +161,7 @@ static enum h2_rx_step settings(
 	c->peer_settings_seen = true;
 	if (!apply_settings(c, p, f.len))
 		return H2_STEP_MORE;
-	c->plain_block_bytes = c->peer.max_frame_bytes < c->peer.max_header_list_bytes
-				       ? c->peer.max_frame_bytes
-				       : c->peer.max_header_list_bytes;
+	c->plain_block_bytes = h2_settings_plain_block_bytes(&c->peer);
 	if (!h2_conn_send_settings_ack(c))
 		return H2_STEP_MORE;
 	out->kind = H2_EV_SETTINGS;

@@ -31,6 +31,13 @@ struct h2_settings {
 	bool enable_connect;
 };
 
+/* A header block that is no longer is one frame, and not more than the peer takes. */
+static inline uint32_t h2_settings_plain_block_bytes(const struct h2_settings *s)
+{
+	return s->max_frame_bytes < s->max_header_list_bytes ? s->max_frame_bytes
+							     : s->max_header_list_bytes;
+}
+
 /* A peer's values before its first SETTINGS; 100 streams are assumed until it names a number. */
 struct h2_settings h2_settings_assumed(void);
 /* Applies the six bytes at `p`; a fault, or H2_FAULT_COUNT when all is well. `peer` is the sender's
