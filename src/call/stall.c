@@ -170,13 +170,18 @@ static struct series *hung_series(struct call *c, enum hung_state state)
 	return metrics_series(c->env->metrics, GROUP_HUNG, labels);
 }
 
-uint64_t call_stalled_for(const struct call *c, enum lane_id lane)
+uint64_t call_stalled_since(const struct call *c, enum lane_id lane)
 {
 	if (call_stalled(c, lane) == STALL_NONE)
 		return 0;
 	/* without memory for the times: since the cause changed */
-	uint64_t since = c->stalls ? c->stalls->since_ns[lane] : c->lanes[lane].charged_ns;
-	return c->env->now_ns - since;
+	return c->stalls ? c->stalls->since_ns[lane] : c->lanes[lane].charged_ns;
+}
+
+uint64_t call_stalled_for(const struct call *c, enum lane_id lane)
+{
+	bool stands = call_stalled(c, lane) != STALL_NONE;
+	return stands ? c->env->now_ns - call_stalled_since(c, lane) : 0;
 }
 
 static uint64_t later(uint64_t a, uint64_t b)

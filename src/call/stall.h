@@ -30,7 +30,9 @@ void call_stall(struct call *c, enum lane_id lane, enum stall_cause cause);
 void call_stall_budget(struct call *c, enum lane_id lane, bool withheld);
 /* The cause that time is charged to now. */
 enum stall_cause call_stalled(const struct call *c, enum lane_id lane);
-/* How long the lane has been blocked without moving a byte, as call_watch saw it; 0: it is not. */
+/* Since when the lane has been blocked without moving a byte, as call_watch saw it, and how long;
+ * 0: it is not. */
+uint64_t call_stalled_since(const struct call *c, enum lane_id lane);
 uint64_t call_stalled_for(const struct call *c, enum lane_id lane);
 /* Time charged to a cause so far, the running stall included. */
 uint64_t call_stalled_ns(const struct call *c, enum lane_id lane, enum stall_cause cause);

@@ -189,16 +189,15 @@ static void begin_call(struct front *f, struct h2_event *ev)
 	}
 }
 
-static void on_message(struct front *f, struct h2_event *ev)
+/* A request's head or trailers; others never come here. */
+static COLD void on_oversized(struct front *f, struct call *c, struct h2_event *ev)
 {
-	struct call *c = h2_stream_user(ev->stream);
 	if (!c) {
 		begin_call(f, ev);
 		return;
 	}
-	if (UNLIKELY(ev->oversized))
-		call_fail(c, REASON_HEADER_BYTES,
-			"the request's trailers are larger than limits.header_bytes");
+	call_fail(c, REASON_HEADER_BYTES,
+		"the request's trailers are larger than limits.header_bytes");
 	call_push_request(c, &ev->ev);
 }
 
@@ -223,7 +222,7 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	struct call *c = ev->stream ? h2_stream_user(ev->stream) : NULL;
 	switch (ev->kind) {
 	case H2_EV_MESSAGE:
-		on_message(f, ev);
+		on_oversized(f, c, ev);
 		break;
 	case H2_EV_RESET:
 		if (c) {

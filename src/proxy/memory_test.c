@@ -204,7 +204,7 @@ static struct call *open_call(struct fields_run *run)
 		.kind = H2_EV_MESSAGE, .ev = {.kind = EVENT_HEAD, .fields = fields_create()}};
 	if (!answered.ev.fields || fields_add_str(answered.ev.fields, TOKEN_STATUS, "200"))
 		abort();
-	upstream_on_event(c->terminus_state, &answered); /* nothing is kept any more */
+	upstream_on_message(c->terminus_state, &answered); /* nothing is kept any more */
 	return c;
 }
 

@@ -327,9 +327,6 @@ static void on_admitted(struct upstream *u, uint32_t bytes)
 void upstream_on_event(struct upstream *u, struct h2_event *ev)
 {
 	switch (ev->kind) {
-	case H2_EV_MESSAGE:
-		upstream_on_message(u, ev);
-		break;
 	case H2_EV_RESET:
 		on_reset(u, ev);
 		break;
@@ -345,6 +342,7 @@ void upstream_on_event(struct upstream *u, struct h2_event *ev)
 	case H2_EV_TOO_LARGE:
 		too_large(u, "trailers");
 		break;
+	case H2_EV_MESSAGE: /* upstream_on_message */
 	case H2_EV_SETTINGS:
 	case H2_EV_GOAWAY:
 	case H2_EV_PING_ACK:

@@ -54,7 +54,7 @@ const struct h2io *upstream_stream(const struct call *c, struct h2_stream_info *
 void upstream_start(
 	struct upstream *u); /* the link has a slot: open the stream, send what is held */
 void upstream_on_message(struct upstream *u, struct h2_event *ev);
-void upstream_on_event(struct upstream *u, struct h2_event *ev); /* any of its stream */
+void upstream_on_event(struct upstream *u, struct h2_event *ev); /* any other of its stream */
 /* The link ended. `sent`: the attempt had a stream; else it is provably unprocessed. */
 void upstream_link_lost(struct upstream *u, enum call_reason_id reason, const char *why);
 #endif

@@ -115,17 +115,11 @@ static bool matches(const struct call *c, const struct view_part *p)
 	return true;
 }
 
-/* 0: it moves. */
-static uint64_t stalled_since(const struct call *c, enum lane_id lane)
-{
-	bool stands = call_stalled(c, lane) != STALL_NONE;
-	return stands ? c->env->now_ns - call_stalled_for(c, lane) : 0;
-}
-
 /* The stall that has lasted longest, of two; 0: there is none. */
 static uint64_t first_stall(const struct call *c)
 {
-	uint64_t sent = stalled_since(c, LANE_REQUEST), received = stalled_since(c, LANE_RESPONSE);
+	uint64_t sent = call_stalled_since(c, LANE_REQUEST);
+	uint64_t received = call_stalled_since(c, LANE_RESPONSE);
 	return !sent || (received && received < sent) ? received : sent;
 }
 
@@ -179,7 +173,7 @@ static void fill_lane(
 	out->message_ns = l->message_ns;
 	out->last_ns = l->last_ns;
 	out->cause = call_stalled(c, lane);
-	out->stalled_ns = stalled_since(c, lane);
+	out->stalled_ns = call_stalled_since(c, lane);
 	for (int cause = STALL_NONE; cause < STALL_CAUSE_COUNT; cause++)
 		out->total_ns[cause] = call_stalled_ns(c, lane, (enum stall_cause)cause);
 }
