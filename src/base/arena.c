@@ -48,12 +48,9 @@ void *arena_alloc_slow(struct arena *a, size_t bytes)
 {
 	if (bytes > SIZE_MAX - ALIGN)
 		return NULL;
-	bytes = bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
-	if (bytes > (size_t)(a->end - a->at))
-		return chunk_add(a, bytes);
-	void *block = a->at;
-	a->at += bytes;
-	return block;
+	if (bytes == 0) /* a place of its own, too */
+		return arena_alloc(a, ALIGN);
+	return chunk_add(a, (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1));
 }
 
 void *arena_dup(struct arena *a, const void *bytes, size_t len)

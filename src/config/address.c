@@ -7,12 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool fail(struct value_fault *fault, const char *why)
-{
-	fault->why = why;
-	return false;
-}
-
 static bool is_ip(int family, const char *text, size_t len, void *out)
 {
 	char copy[INET6_ADDRSTRLEN];
@@ -27,9 +21,9 @@ static bool port_parse(const char *text, size_t len, uint16_t *port, struct valu
 {
 	uint64_t v;
 	if (len == 0)
-		return fail(fault, "the port is missing");
+		return value_fail(fault, "the port is missing");
 	if (!value_whole(text, len, &v, fault) || v > 65535)
-		return fail(fault, "a port is a number from 0 to 65535");
+		return value_fail(fault, "a port is a number from 0 to 65535");
 	*port = (uint16_t)v;
 	return true;
 }
@@ -42,23 +36,23 @@ static bool host_fault(const char *host, size_t len, const char *port, struct va
 	size_t out_bytes = sizeof(fault->suggestion);
 	if (len == 0) {
 		snprintf(out, out_bytes, "0.0.0.0:%.8s", port);
-		return fail(fault, "the IP address is missing");
+		return value_fail(fault, "the IP address is missing");
 	}
 	if (len == 1 && *host == '*') {
 		snprintf(out, out_bytes, "0.0.0.0:%.8s", port);
-		return fail(fault, "all addresses are 0.0.0.0 or [::]");
+		return value_fail(fault, "all addresses are 0.0.0.0 or [::]");
 	}
 	if (is_ip(AF_INET6, host, len, &any)) {
 		snprintf(out, out_bytes, "[%.*s]:%.8s", (int)len, host, port);
-		return fail(fault, "an IPv6 address stands in brackets");
+		return value_fail(fault, "an IPv6 address stands in brackets");
 	}
 	if (memchr(host, '%', len))
-		return fail(fault, "zones are not supported");
+		return value_fail(fault, "zones are not supported");
 	if (len == 9 && !strncmp(host, "localhost", 9))
 		snprintf(out, out_bytes, "127.0.0.1:%.8s", port);
 	if (strspn(host, "0123456789.") >= len)
-		return fail(fault, "not an IPv4 address");
-	return fail(fault, "names are not resolved");
+		return value_fail(fault, "not an IPv4 address");
+	return value_fail(fault, "names are not resolved");
 }
 
 bool value_address(const char *text, size_t len, struct sockaddr_storage *sa, socklen_t *sa_len,
@@ -73,13 +67,13 @@ bool value_address(const char *text, size_t len, struct sockaddr_storage *sa, so
 	if (text[0] == '[') {
 		const char *close = memchr(text, ']', len);
 		if (!close)
-			return fail(fault, "the ] is missing");
+			return value_fail(fault, "the ] is missing");
 		if (close + 1 == text + len || close[1] != ':')
-			return fail(fault, "the port is missing");
+			return value_fail(fault, "the port is missing");
 		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)sa;
 		if (!is_ip(AF_INET6, text + 1, (size_t)(close - text) - 1, &in6->sin6_addr))
-			return fail(fault, memchr(text, '%', len) ? "zones are not supported"
-								  : "not an IPv6 address");
+			return value_fail(fault, memchr(text, '%', len) ? "zones are not supported"
+									: "not an IPv6 address");
 		if (!port_parse(close + 2, (size_t)(text + len - close) - 2, &port, fault))
 			return false;
 		in6->sin6_family = AF_INET6;
@@ -88,12 +82,13 @@ bool value_address(const char *text, size_t len, struct sockaddr_storage *sa, so
 		return true;
 	}
 	if (memchr(text, '/', len))
-		return fail(fault, "neither URLs nor paths are addresses");
+		return value_fail(fault, "neither URLs nor paths are addresses");
 	if (!colon)
-		return fail(fault, len ? "the port is missing" : "");
+		return value_fail(fault, len ? "the port is missing" : "");
 	if (!is_ip(AF_INET6, text, (size_t)(colon - text), &any6) &&
 		is_ip(AF_INET6, text, len, &any6))
-		return fail(fault, "an IPv6 address stands in brackets, with a port behind it");
+		return value_fail(
+			fault, "an IPv6 address stands in brackets, with a port behind it");
 	struct sockaddr_in *in = (struct sockaddr_in *)sa;
 	if (!is_ip(AF_INET, text, (size_t)(colon - text), &in->sin_addr))
 		return host_fault(text, (size_t)(colon - text), colon + 1, fault);

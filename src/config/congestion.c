@@ -10,12 +10,6 @@
 
 #include "config/config.h"
 
-static bool fail(struct value_fault *fault, const char *why)
-{
-	fault->why = why;
-	return false;
-}
-
 /* The kernel cuts longer names off, and looks for a module of any name. */
 static bool fit_to_ask(const char *text, size_t len)
 {
@@ -31,14 +25,14 @@ bool value_congestion_control(const char *text, size_t len, struct value_fault *
 		return false;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return fail(fault, strerror(errno));
+		return value_fail(fault, strerror(errno));
 	int err = setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, text, (socklen_t)len) ? errno : 0;
 	close(fd);
 	if (err == 0)
 		return true;
-	return fail(fault, err == ENOENT  ? "the kernel has none of this name: see sysctl "
-					    "net.ipv4.tcp_available_congestion_control"
-			   : err == EPERM ? "not allowed to this process: see sysctl "
-					    "net.ipv4.tcp_allowed_congestion_control"
-					  : strerror(err));
+	return value_fail(fault, err == ENOENT  ? "the kernel has none of this name: see sysctl "
+						  "net.ipv4.tcp_available_congestion_control"
+				 : err == EPERM ? "not allowed to this process: see sysctl "
+						  "net.ipv4.tcp_allowed_congestion_control"
+						: strerror(err));
 }

@@ -26,12 +26,6 @@ static const struct unit time_habits[] = {{"sec", 2}, {"secs", 2}, {"second", 2}
 static const struct unit size_habits[] = {
 	{"t", 0}, {"g", 1}, {"m", 2}, {"k", 3}, {"ti", 0}, {"gi", 1}, {"mi", 2}, {"ki", 3}};
 
-static bool fail(struct value_fault *fault, const char *why)
-{
-	fault->why = why;
-	return false;
-}
-
 static void suggest(struct value_fault *fault, size_t digits, const char *text, const char *unit)
 {
 	snprintf(fault->suggestion, sizeof(fault->suggestion), "%.*s%s",
@@ -79,7 +73,7 @@ bool value_size(const char *text, size_t len, uint64_t *bytes, struct value_faul
 	if (n == 0)
 		return false;
 	if (text[n] == '.')
-		return fail(fault, "no fractions: take the next smaller unit");
+		return value_fail(fault, "no fractions: take the next smaller unit");
 
 	const char *name = text + n;
 	size_t name_len = len - n;
@@ -90,7 +84,7 @@ bool value_size(const char *text, size_t len, uint64_t *bytes, struct value_faul
 		u = unit_find(decimal_units, COUNT(decimal_units), name, name_len, false);
 	if (u) {
 		if (__builtin_mul_overflow(v, u->factor, bytes))
-			return fail(fault, "too large");
+			return value_fail(fault, "too large");
 		return true;
 	}
 
@@ -107,7 +101,7 @@ bool value_size(const char *text, size_t len, uint64_t *bytes, struct value_faul
 		u = unit_find(decimal_units, COUNT(decimal_units), name, name_len, true);
 	if (u)
 		suggest(fault, n, text, u->name);
-	return fail(fault, "units are B, KiB, MiB, GiB, TiB, KB, MB, GB, TB");
+	return value_fail(fault, "units are B, KiB, MiB, GiB, TiB, KB, MB, GB, TB");
 }
 
 static bool duration_unit_unknown(const char *text, size_t at, size_t n, const char *name,
@@ -122,7 +116,7 @@ static bool duration_unit_unknown(const char *text, size_t at, size_t n, const c
 		u = &time_units[2];
 	if (u && at == 0)
 		suggest(fault, n, text, u->name);
-	return fail(fault, "units are h, m, s, ms");
+	return value_fail(fault, "units are h, m, s, ms");
 }
 
 bool value_duration(const char *text, size_t len, uint64_t *ns, struct value_fault *fault)
@@ -139,7 +133,7 @@ bool value_duration(const char *text, size_t len, uint64_t *ns, struct value_fau
 		if (n == 0)
 			return false;
 		if (text[at + n] == '.')
-			return fail(fault, "no fractions: take the next smaller unit");
+			return value_fail(fault, "no fractions: take the next smaller unit");
 		const char *name = text + at + n;
 		while (*name == ' ')
 			name++;
@@ -151,11 +145,11 @@ bool value_duration(const char *text, size_t len, uint64_t *ns, struct value_fau
 		if (!u || name != text + at + n)
 			return duration_unit_unknown(text, at, n, name, name_len, fault);
 		if (u->factor >= above)
-			return fail(fault, "each unit once, from large to small");
+			return value_fail(fault, "each unit once, from large to small");
 		above = u->factor;
 		if (__builtin_mul_overflow(v, u->factor, &v) ||
 			__builtin_add_overflow(sum, v, &sum))
-			return fail(fault, "too large");
+			return value_fail(fault, "too large");
 		at += n + name_len;
 	}
 	*ns = sum;

@@ -19,6 +19,12 @@ struct value_fault {
 	const char *why;
 	char suggestion[96];
 };
+/* What a value that can't be used returns. */
+static inline bool value_fail(struct value_fault *fault, const char *why)
+{
+	fault->why = why;
+	return false;
+}
 
 bool value_whole(const char *text, size_t len, uint64_t *out, struct value_fault *fault) MUST_USE;
 bool value_size(const char *text, size_t len, uint64_t *bytes, struct value_fault *fault) MUST_USE;
