@@ -7,15 +7,16 @@
 #include "base/mem.h"
 #include "net/sock.h"
 #include "proxy/upstream.h"
+#include "proxy/waiting.h"
 
 static struct link *link_of(struct h2io *io)
 {
 	return CONTAINER_OF(io, struct link, io);
 }
 
-static struct upstream *first_of(struct list *l)
+static struct upstream *first_active(struct link *l)
 {
-	return list_empty(l) ? NULL : CONTAINER_OF(l->next, struct upstream, node);
+	return list_empty(&l->active) ? NULL : CONTAINER_OF(l->active.next, struct upstream, node);
 }
 
 /* Before its SETTINGS a new connection is taken to allow what the endpoint's last one did. */
@@ -30,38 +31,24 @@ static bool has_room(const struct link *l)
 
 static void close_when_idle(struct link *l)
 {
-	if (l->state == LINK_CLOSING && list_empty(&l->active) && list_empty(&l->waiting))
+	if (l->state == LINK_CLOSING && list_empty(&l->active))
 		h2io_finish(&l->io, l->goaway ? CLOSED_PEER_GOAWAY : CLOSED_DRAIN);
 }
 
-/* ---- attempts that wait ---- */
+/* ---- streams ---- */
 
-/* Another link of the same endpoint that may take waiting attempts: with room, or still connecting.
- */
-static struct link *find_link(struct pool_endpoint *e, bool connecting)
+struct link *link_with_room(struct pool_endpoint *e)
 {
 	LIST_FOR_EACH (n, &e->links) {
 		struct link *l = CONTAINER_OF(n, struct link, node);
-		if (connecting ? l->state == LINK_CONNECTING : has_room(l))
+		if (has_room(l))
 			return l;
 	}
 	return NULL;
 }
 
-static struct link *open_link(struct pool_endpoint *e, const char **why);
-
-void link_leave(struct upstream *u)
+void link_start(struct link *l, struct upstream *u)
 {
-	list_remove(&u->node);
-	u->link = NULL;
-	if (u->waiting)
-		series_sub(u->endpoint->pool->series, M_STREAMS_WAITING, 1);
-	u->waiting = false;
-}
-
-static void start_on(struct link *l, struct upstream *u)
-{
-	link_leave(u);
 	u->link = l;
 	list_push_back(&l->active, &u->node);
 	l->io.calls++;
@@ -69,89 +56,39 @@ static void start_on(struct link *l, struct upstream *u)
 	h2io_dirty(&l->io);
 }
 
-static void wait_on(struct link *l, struct upstream *u)
+void link_leave(struct upstream *u)
 {
-	link_leave(u);
-	u->link = l;
-	u->waiting = true;
-	series_add(u->endpoint->pool->series, M_STREAMS_WAITING, 1);
-	list_push_back(&l->waiting, &u->node);
-}
-
-/* Streams for as many as there is room; the rest goes to another link once the peer's limit is
- * known. */
-static void pump(struct link *l)
-{
-	struct upstream *u;
-	while (l->state == LINK_READY && (u = first_of(&l->waiting)) && has_room(l))
-		start_on(l, u);
-	if (list_empty(&l->waiting) || l->state != LINK_READY ||
-		!h2_conn_peer_settings_seen(l->io.h2))
-		return;
-	struct link *other = find_link(l->endpoint, false);
-	if (!other)
-		other = find_link(l->endpoint, true);
-	const char *why;
-	if (!other && l->endpoint->link_count < POOL_LINKS_MAX) {
-		other = open_link(l->endpoint, &why);
-		if (other)
-			series_add(l->endpoint->pool->series, M_POOL_OVERFLOWS, 1);
-	}
-	if (!other || other == l)
-		return; /* they wait for a stream of this link to end */
-	while ((u = first_of(&l->waiting)) &&
-		(other->state == LINK_CONNECTING || has_room(other))) {
-		if (other->state == LINK_CONNECTING)
-			wait_on(other, u);
-		else
-			start_on(other, u);
-	}
-}
-
-static bool any_split(const struct pool_endpoint *e)
-{
-	LIST_FOR_EACH (n, &e->links) {
-		if (CONTAINER_OF(n, struct link, node)->split)
-			return true;
-	}
-	return false;
-}
-
-int link_enqueue(struct pool_endpoint *e, struct upstream *u, const char **why)
-{
-	struct link *l = find_link(e, false);
-	if (l) {
-		start_on(l, u);
-		return 0;
-	}
-	l = find_link(e, true);
-	if (!l && e->link_count < POOL_LINKS_MAX) {
-		bool further = !list_empty(&e->links);
-		l = open_link(e, why);
-		if (!l && !further)
-			return ERR_SYS;
-		if (l && further && !any_split(e))
-			series_add(e->pool->series, M_POOL_OVERFLOWS, 1);
-	}
-	/* Every link is full and no more may be opened: wait for a slot on the newest. */
-	if (!l)
-		l = CONTAINER_OF(e->links.prev, struct link, node);
-	if (l->state == LINK_CLOSING) {
-		*why = "too many connections to the endpoint are closing";
-		return ERR_LIMIT;
-	}
-	wait_on(l, u);
-	return 0;
+	list_remove(&u->node);
+	u->link = NULL;
 }
 
 void link_stream_ended(struct link *l)
 {
 	if (l->io.dead)
 		return;
-	if (!list_empty(&l->waiting))
-		pump(l);
+	waiting_wake(l->endpoint);
 	close_when_idle(l);
 	h2io_dirty(&l->io);
+}
+
+bool link_available(const struct pool_endpoint *e)
+{
+	LIST_FOR_EACH (n, &e->links) {
+		if (CONTAINER_OF(n, struct link, node)->state != LINK_CLOSING)
+			return true;
+	}
+	return false;
+}
+
+bool link_expected(const struct pool_endpoint *e)
+{
+	LIST_FOR_EACH (n, &e->links) {
+		const struct link *l = CONTAINER_OF(n, struct link, node);
+		if (l->state == LINK_CONNECTING ||
+			(l->state == LINK_READY && !h2_conn_peer_settings_seen(l->io.h2)))
+			return true;
+	}
+	return false;
 }
 
 bool link_any_ready(const struct pool_endpoint *e)
@@ -210,11 +147,12 @@ static void on_writable(struct h2io *io)
 	wheel_cancel(&w->loop.wheel, &io->timer);
 	if (w->current)
 		h2io_expect_settings_ack(io, w->current->base.config->limits.settings_timeout_ns);
-	l->state = l->endpoint->retired && list_empty(&l->waiting) ? LINK_CLOSING : LINK_READY;
+	l->state = l->endpoint->retired && list_empty(&l->endpoint->waiting) ? LINK_CLOSING
+									     : LINK_READY;
 	pool_connect_succeeded(l->endpoint);
 	h2io_count_open(io);
 	h2io_dirty(io);
-	pump(l);
+	waiting_wake(l->endpoint);
 }
 
 /* ---- events ---- */
@@ -224,9 +162,8 @@ static void begin_closing(struct link *l)
 	if (l->state == LINK_CLOSING)
 		return;
 	l->state = LINK_CLOSING;
-	/* Nobody will start what waits here: it was never sent. */
-	for (struct upstream *u; (u = first_of(&l->waiting));)
-		upstream_link_lost(u, REASON_UNPROCESSED, "the upstream connection is closing");
+	waiting_link_gone(
+		l->endpoint, false, REASON_UNPROCESSED, "the upstream connection is closing");
 	close_when_idle(l);
 }
 
@@ -246,7 +183,7 @@ static void on_dead(struct link *l, const struct h2_event *ev)
 	/* Its calls end now; the GOAWAY is still written. */
 	h2io_finish_dead(&l->io, ev);
 	begin_closing(l);
-	for (struct upstream *u; (u = first_of(&l->active));)
+	for (struct upstream *u; (u = first_active(l));)
 		upstream_link_lost(u, REASON_UPSTREAM_PROTOCOL, l->why);
 }
 
@@ -258,7 +195,7 @@ static void note_blocked(struct link *l)
 		l->blocked_since_ns = 0;
 		l->split = false;
 		if (was_split)
-			pump(l);
+			waiting_wake(l->endpoint);
 	} else if (l->blocked_since_ns == 0) {
 		l->blocked_since_ns = w->loop.now_ns;
 		if (!timer_armed(&w->blocked_timer))
@@ -286,7 +223,7 @@ static __attribute__((noinline)) void on_other_event(struct h2io *io, struct h2_
 	case H2_EV_SETTINGS:
 		l->endpoint->stream_limit =
 			h2_conn_open_streams(io->h2) + h2_conn_open_slots(io->h2);
-		pump(l);
+		waiting_wake(l->endpoint);
 		break;
 	case H2_EV_GOAWAY:
 		on_goaway(l, ev);
@@ -373,9 +310,8 @@ static void on_lost(struct h2io *io)
 			"connection to endpoint %s of cluster %s was lost: %s",
 			l->endpoint->address, l->endpoint->pool->name,
 			io->sys_errno ? strerror(io->sys_errno) : close_reason_text(io->reason));
-	for (struct upstream *u; (u = first_of(&l->waiting));)
-		upstream_link_lost(u, reason_of(io), l->why);
-	for (struct upstream *u; (u = first_of(&l->active));)
+	waiting_link_gone(l->endpoint, connecting, reason_of(io), l->why);
+	for (struct upstream *u; (u = first_active(l));)
 		upstream_link_lost(u, reason_of(io), l->why);
 }
 
@@ -404,7 +340,7 @@ bool link_is(const struct h2io *io)
 	return io->ops == &link_ops;
 }
 
-static struct link *open_link(struct pool_endpoint *e, const char **why)
+struct link *link_open(struct pool_endpoint *e, const char **why)
 {
 	struct worker *w = e->pool->worker;
 	struct link *l = mem_zalloc(sizeof(*l));
@@ -428,7 +364,6 @@ static struct link *open_link(struct pool_endpoint *e, const char **why)
 		return NULL;
 	}
 	l->endpoint = e;
-	list_init(&l->waiting);
 	list_init(&l->active);
 	list_init(&l->node);
 	list_push_back(&e->links, &l->node);

@@ -1,11 +1,11 @@
 /* link.h - one upstream connection, shared by many calls' attempts.
  *
- *   CONNECTING -> READY -> CLOSING (GOAWAY seen, retired, ids nearly used up: no new streams) ->
- * gone attempts wait here until the connection stands and a stream slot is free
+ *   CONNECTING -> READY -> CLOSING (GOAWAY seen, retired, few ids left: no new streams) -> gone
  *
  * What it does: carries engine events to the attempt (struct upstream) that each stream belongs to,
- * hands waiting attempts on when this link can't take them, tells every attempt the truth when it
- * ends. Owner: its pool_endpoint. Threads: its worker's. */
+ * tells every attempt why when the connection ends. What it does not: keep attempts that have no
+ * stream yet; they wait in their endpoint's queue (waiting.h), which is woken by whatever gives
+ * this connection a free stream. Owner: its pool_endpoint. Threads: its worker's. */
 #ifndef WEIR_PROXY_LINK_H
 #define WEIR_PROXY_LINK_H
 #include "proxy/h2io.h"
@@ -24,7 +24,6 @@ struct link {
 	struct pool_endpoint *endpoint;
 	enum link_state state;
 	struct list node;          /* in endpoint->links */
-	struct list waiting;       /* of struct upstream: no stream yet */
 	struct list active;        /* of struct upstream: with a stream */
 	uint64_t blocked_since_ns; /* 0 = not blocked on the connection window */
 	bool goaway;               /* the peer's has come */
@@ -32,14 +31,22 @@ struct link {
 	char why[160]; /* what ended it, for its calls */
 };
 
-/* Puts the attempt on a link of `e`, opening one when needed: it is started at once or waits. On
- * failure the attempt is on no link and *why names the cause. */
-int link_enqueue(struct pool_endpoint *e, struct upstream *u, const char **why) MUST_USE;
-void link_leave(struct upstream *u); /* takes the attempt off its link's lists */
+/* Begins to connect. NULL: *why names the cause. */
+struct link *link_open(struct pool_endpoint *e, const char **why) MUST_USE;
+/* The oldest connection with a free stream, or NULL. */
+struct link *link_with_room(struct pool_endpoint *e);
+/* Opens the attempt's stream; l has room. */
+void link_start(struct link *l, struct upstream *u);
+void link_leave(struct upstream *u); /* the attempt has no stream on its link any more */
 bool link_any_ready(const struct pool_endpoint *e);
+/* Is there a connection that takes new streams, now or later? */
+bool link_available(const struct pool_endpoint *e);
+/* Is there a connection that may turn out to have free streams: being opened, or its SETTINGS have
+ * not come? */
+bool link_expected(const struct pool_endpoint *e);
 void link_retire(struct link *l); /* no new calls; closes with its last */
-void link_stream_ended(
-	struct link *l);             /* an attempt let go of its stream: room for a waiting one */
+/* An attempt has released its stream. Starts no other one: that is the event loop's part. */
+void link_stream_ended(struct link *l);
 bool link_is(const struct h2io *io); /* is this connection a link */
 void link_check_blocked(struct worker *w, uint64_t now_ns);
 #endif

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proxy/link.h"
+#include "proxy/waiting.h"
 
 static struct pool_endpoint *find_endpoint(struct pool *p, const char *address)
 {
@@ -31,6 +32,7 @@ void pool_tell_streams(struct worker *w)
 
 static void endpoint_destroy(struct pool_endpoint *e)
 {
+	waiting_fini(e);
 	if (!list_empty(&e->untold))
 		tell_streams(e);
 	list_remove(&e->untold);
@@ -51,6 +53,7 @@ static int add_endpoint(struct pool *p, const struct config_address *a)
 	list_init(&e->links);
 	list_init(&e->node);
 	list_init(&e->untold);
+	waiting_init(e);
 	e->address = mem_dup(a->text, strlen(a->text));
 	e->shared = shared_endpoint(p->worker->shared, p->name, a->text);
 	if (!e->address || !e->shared) {

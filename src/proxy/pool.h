@@ -34,11 +34,19 @@ struct pool_endpoint {
 	char *address;     /* text */
 	struct list links; /* of struct link, oldest first */
 	uint32_t link_count;
-	uint32_t index;        /* in the pool, never reused */
-	bool retired;          /* no configuration names it */
-	uint32_t failures;     /* connects in a row */
-	uint32_t stream_limit; /* MAX_CONCURRENT_STREAMS as it said last; 0 = not yet */
-	uint64_t retry_at_ns;  /* in back-off until then */
+	/* waiting.h: calls that wait for a stream, oldest first, and those among them whose last
+	 * connection has gone, for the reason below. All of struct upstream. */
+	struct list waiting, lost;
+	enum call_reason_id lost_reason;
+	char lost_why[160];
+	struct list due;            /* in worker->endpoints_due: its queues are looked at */
+	uint64_t further_at_ns;     /* no connection is opened beside others until then */
+	struct timer further_timer; /* then waiting calls may open it */
+	uint32_t index;             /* in the pool, never reused */
+	bool retired;               /* no configuration names it */
+	uint32_t failures;          /* connects in a row */
+	uint32_t stream_limit;      /* MAX_CONCURRENT_STREAMS as it said last; 0 = not yet */
+	uint64_t retry_at_ns;       /* in back-off until then */
 	uint64_t calls, connect_failures, failed_ns; /* in all; when the last connect failed */
 	char last_error[96];
 	struct list node; /* in pool->endpoints */

@@ -5,6 +5,7 @@
 #include "base/slots.h"
 #include "call/stall.h"
 #include "proxy/link.h"
+#include "proxy/waiting.h"
 
 #define HELD_BYTES 256u /* the least that is allocated for what is held */
 #define HELD_KEEP  256u
@@ -115,11 +116,15 @@ static int keep(struct upstream *u, const struct event *ev)
 static void leave_link(struct upstream *u)
 {
 	struct link *l = u->link;
-	if (!l)
+	if (!l && !u->waiting)
 		return;
+	pool_count_stream(u->endpoint, false);
+	if (!l) {
+		waiting_leave(u);
+		return;
+	}
 	link_leave(u);
 	call_stall(u->call, LANE_REQUEST, STALL_NONE);
-	pool_count_stream(u->endpoint, false);
 	if (u->stream) {
 		h2_stream_set_user(u->stream, NULL);
 		h2_stream_release(u->stream);
@@ -170,7 +175,7 @@ static void attempt(struct upstream *u, enum call_reason_id reason, const char *
 		u->call->endpoint = e->address;
 		u->again = u->credited;
 		pool_count_stream(e, true);
-		if (link_enqueue(e, u, &why) == 0)
+		if (waiting_enqueue(e, u, &why) == 0)
 			return;
 		pool_count_stream(e, false);
 		reason = REASON_CONNECT_REFUSED;

@@ -5,7 +5,7 @@
  * not process (never sent, REFUSED_STREAM, above GOAWAY's last id) is sent again, to another
  * endpoint where there is one, at most UPSTREAM_ATTEMPTS times.
  *
- *   WAITING (on a link that connects or is full) -> OPEN (has a stream) -> done
+ *   WAITING (for a stream to its endpoint: waiting.h) -> OPEN (has a stream) -> done
  *
  * Owner: its call. */
 #ifndef WEIR_PROXY_UPSTREAM_H
@@ -31,17 +31,17 @@ struct held {
 
 struct upstream {
 	struct call *call;
-	struct link *link;
-	struct h2_stream *stream; /* NULL: waiting */
+	struct link *link;        /* NULL: waiting, or over */
+	struct h2_stream *stream; /* the same */
 	struct held *held;        /* NULL: the call is committed */
 	bool request_ended;       /* END has come from the client */
-	bool waiting;             /* in link->waiting */
+	bool waiting;             /* in endpoint->waiting or endpoint->lost */
 	/* Bytes of the request that were credited to the client; of those, what this attempt has
 	 * still to admit again. Until commit, which the window bounds; then only the second, 0,
 	 * counts. */
 	uint32_t credited, again;
 	struct pool_endpoint *endpoint; /* of the current attempt */
-	struct list node;               /* in link->waiting or link->active */
+	struct list node;               /* in endpoint->waiting or ->lost, or link->active */
 };
 
 extern const struct call_terminus upstream_terminus;
@@ -51,10 +51,10 @@ uint64_t upstream_queued(const struct call *c);     /* request bytes held or que
 const struct h2io *upstream_stream(const struct call *c, struct h2_stream_info *out);
 
 /* From the link. */
-void upstream_start(
-	struct upstream *u); /* the link has a slot: open the stream, send what is held */
+/* It has a free stream: opens it, sends what is held. */
+void upstream_start(struct upstream *u);
 void upstream_on_message(struct upstream *u, struct h2_event *ev);
 void upstream_on_event(struct upstream *u, struct h2_event *ev); /* any other of its stream */
-/* The link ended. `sent`: the attempt had a stream; else it is provably unprocessed. */
+/* The link ended. Without a stream the attempt is provably unprocessed. */
 void upstream_link_lost(struct upstream *u, enum call_reason_id reason, const char *why);
 #endif

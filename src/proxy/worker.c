@@ -13,6 +13,7 @@
 #include "proxy/h2io.h"
 #include "proxy/link.h"
 #include "proxy/pool.h"
+#include "proxy/waiting.h"
 
 #define HEARTBEAT_MS  1000
 #define SLAB_KEEP     32
@@ -41,6 +42,7 @@ static void init_lists(struct worker *w)
 	list_init(&w->generations);
 	list_init(&w->pools);
 	list_init(&w->untold);
+	list_init(&w->endpoints_due);
 	list_init(&w->walks);
 	timer_init(&w->grace_timer, on_grace_end);
 	timer_init(&w->blocked_timer, on_blocked_check);
@@ -218,6 +220,8 @@ static void turn(struct worker *w)
 	w->read_left = WORKER_TURN_READ_BYTES;
 	h2io_read_again(w);
 	loop_run(&w->loop);
+	if (w->calls_may_start)
+		waiting_run(w);
 	h2io_flush_all(w);
 	budget_check(w);
 	h2io_flush_all(w);

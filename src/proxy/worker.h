@@ -1,6 +1,7 @@
 /* worker.h - one thread of the data plane: its loop, its connections, its calls, its counters.
  *
- *   turn:  poll -> read/accept -> engine events -> calls -> flush every dirty connection -> reap
+ *   turn:  poll -> read/accept -> engine events -> calls -> start calls that waited for a stream
+ *          -> flush every dirty connection -> reap
  *
  * Workers share nothing on the data path. Others reach a worker only by its mailbox (worker_post).
  * The control thread is one more worker that has the admin listener instead of data listeners.
@@ -80,6 +81,7 @@ struct worker {
 	struct generation *current; /* NULL until the first configuration is installed */
 	struct list pools;          /* of struct pool */
 	struct list untold;         /* of struct pool_endpoint: live streams have changed */
+	struct list endpoints_due;  /* of struct pool_endpoint: waiting.h */
 	struct list walks;          /* of struct walk: under way over `ios` */
 	uint64_t ios_begun;         /* connections so far: their ids */
 	struct worker **workers;    /* all data workers, for handing over connections */
@@ -89,6 +91,7 @@ struct worker {
 	struct series *process, *series; /* GROUP_PROCESS, GROUP_WORKER */
 	bool draining, grace_over;
 	bool listeners_ended; /* one of `listeners` may be due for reap */
+	bool calls_may_start; /* `endpoints_due` is not empty */
 	struct timer grace_timer, blocked_timer;
 	struct call_watch watch;
 	int spare_fd; /* closed and reopened to turn connections away when descriptors run out */
