@@ -465,9 +465,11 @@ static void begin_linger(struct h2io *io)
 		return;
 	io->lingering = true;
 	shutdown(io->watch.fd, SHUT_WR);
-	/* Discard what is there; the peer's FIN or the timer closes. */
+	/* What has come is read, and discarded, in the next loop iteration; the peer's FIN or the
+	 * timer closes. Reading here would flush other connections, which may begin to linger in
+	 * turn: a recursion as deep as there are connections. */
 	io->readable = true;
-	read_share(io);
+	h2io_resume(io);
 }
 
 static void flush(struct h2io *io)
