@@ -48,9 +48,13 @@ void *arena_alloc_slow(struct arena *a, size_t bytes)
 {
 	if (bytes > SIZE_MAX - ALIGN)
 		return NULL;
-	if (bytes == 0) /* a place of its own, too */
-		return arena_alloc(a, ALIGN);
-	return chunk_add(a, (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1));
+	/* No bytes are a block of their own, too, and for that one there may be room. */
+	size_t aligned = bytes ? (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1) : ALIGN;
+	if (aligned > (size_t)(a->end - a->at))
+		return chunk_add(a, aligned);
+	void *block = a->at;
+	a->at += aligned;
+	return block;
 }
 
 void *arena_dup(struct arena *a, const void *bytes, size_t len)

@@ -286,26 +286,26 @@ static bool wait_input(const struct screen *s, int timeout_ms, bool *signal_came
 
 int screen_key(struct screen *s, int timeout_ms)
 {
+	struct keys *k = &s->keys;
 	bool signal_came, gone;
-	int key = keys_next(&s->keys, false);
-	if (key)
-		return key;
-	bool half = s->keys.len > 0;
-	bool input = wait_input(s, half ? ESC_WAIT_MS : timeout_ms, &signal_came, &gone);
-	if (signal_came)
-		return take_signal(s);
-	if (gone)
-		return KEY_STOP;
-	if (input) {
-		struct keys *k = &s->keys;
+	int key = keys_next(k, false);
+	while (!key) {
+		/* The rest of half a sequence is on its way, or it is a key of its own. */
+		bool half = k->len > 0;
+		bool input = wait_input(s, half ? ESC_WAIT_MS : timeout_ms, &signal_came, &gone);
+		if (signal_came)
+			return take_signal(s);
+		if (gone)
+			return KEY_STOP;
+		if (!input)
+			return half ? keys_next(k, true) : KEY_NONE;
 		ssize_t n = read(STDIN_FILENO, k->bytes + k->len, KEYS_MAX_BYTES - k->len);
 		if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 			return KEY_STOP;
 		k->len += n > 0 ? (size_t)n : 0;
 		key = keys_next(k, false);
-		if (key || !k->len)
+		if (!k->len)
 			return key;
-		return screen_key(s, 0); /* half a sequence: the rest is on its way, or not */
 	}
-	return half ? keys_next(&s->keys, true) : KEY_NONE;
+	return key;
 }
