@@ -59,7 +59,7 @@ ratchet-record: ## record what a message costs now, in tests/ratchet/ratchet.txt
 	@$(PYTHON) tests/ratchet/ratchet_test.py build/weir build/tests/ratchet/ratchet_bare \
 		build/tests/ratchet/ratchet_load --record
 
-lint: ## formatting, layers, clang-tidy, shellcheck
+lint: ## formatting, layers, cycles of calls, clang-tidy, shellcheck
 	@tools/setup build test lint
 	@tools/lint
 
