@@ -4,9 +4,9 @@
  * took; finds calls that were blocked or silent for longer than their route allows. What it does
  * not: read a clock (env->now_ns: the resolution is a turn), nor see single messages.
  *
- * Causes come from the ends: a front or link says what its engine's stream waits for, call.c that
- * the memory budget withholds credit. Time is charged to one cause: the first in stall.def's order
- * that holds.
+ * Causes come from the ends: a front or link says what its engine's stream waits for, the upstream
+ * that there is no stream yet, call.c that the memory budget withholds credit. Time is charged to
+ * one cause: the first in stall.def's order that holds.
  *
  *   stalled  one lane has been blocked, and has not moved a byte, for route.stalled_after
  *   silent   neither lane has moved for route.silent_after ("zombie")

@@ -187,6 +187,9 @@ static const struct {
 	{"socket", "the TCP connection to the %s takes no more bytes: its network is slow, or the "
 		   "process "
 		   "there does not read from its socket."},
+	{"stream_slot",
+		"no connection to the server has a free stream: one is being opened, or each "
+		"carries as many as the server allows (SETTINGS_MAX_CONCURRENT_STREAMS)."},
 	{"rate_limit", "Weir holds it back: a rate limit of its route is reached."},
 	{"memory_budget", "Weir takes no more of it for now: its memory budget (limits.memory) is "
 			  "80 % used by "

@@ -67,6 +67,7 @@ static void fill_why(struct table_cell *cell, const void *row)
 		{"peer_stream_window", "sent: window", "recv: window"},
 		{"peer_connection_window", "sent: conn", "recv: conn"},
 		{"socket", "sent: socket", "recv: socket"},
+		{"stream_slot", "sent: slot", "recv: slot"},
 		{"rate_limit", "sent: rate", "recv: rate"},
 		{"memory_budget", "sent: memory", "recv: memory"},
 	};

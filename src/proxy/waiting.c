@@ -85,6 +85,7 @@ static void append(struct pool_endpoint *e, struct upstream *u)
 {
 	u->waiting = true;
 	list_push_back(&e->waiting, &u->node);
+	call_stall(u->call, LANE_REQUEST, STALL_STREAM_SLOT);
 	series_add(e->pool->series, M_STREAMS_WAITING, 1);
 }
 
@@ -115,6 +116,7 @@ void waiting_leave(struct upstream *u)
 	struct pool_endpoint *e = u->endpoint;
 	list_remove(&u->node);
 	u->waiting = false;
+	call_stall(u->call, LANE_REQUEST, STALL_NONE);
 	series_sub(e->pool->series, M_STREAMS_WAITING, 1);
 	if (e->retired && list_empty(&e->waiting))
 		mark(e); /* its connections were kept for those that waited */

@@ -83,6 +83,25 @@ def free_port():
 
 # ---- programs
 
+@contextlib.contextmanager
+def unreachable_port():
+    """A listener with a full backlog: the kernel drops further SYNs, so whoever connects waits. Yields it and a
+    function that empties the backlog."""
+    with socket.socket() as listener, contextlib.ExitStack() as fillers:
+        listener.bind(("127.0.0.1", free_port()))
+        listener.listen(0)
+        for _ in range(8):
+            s = fillers.enter_context(socket.socket())
+            s.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                s.connect(listener.getsockname())
+
+        def accept_fillers():
+            fillers.close()
+            listener.listen(128)
+        yield listener, accept_fillers
+
+
 class Program:
     """A child process with its own session, its stderr in a file."""
 

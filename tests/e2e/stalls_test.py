@@ -4,11 +4,13 @@ in one line of the log, for each cause and direction; one that moves, however sl
 import contextlib
 import json
 import os
+import queue
+import socket
 import threading
 
 import raw
 from calls import SERVICE, Channel
-from kit import Peer, Weir, config, eventually
+from kit import Peer, Weir, config, eventually, unreachable_port
 from raw import Upstream, Wire
 from tap import cases, check, check_eq, run, test
 
@@ -81,6 +83,56 @@ def a_server_that_takes_no_more_is_named_by_what_it_does_not_give(cause):
         finally:
             over.set()
         chat.cancel()
+
+
+@test
+def a_call_that_waits_for_a_stream_slot_is_named_so_and_goes_on_when_one_is_free():
+    requests = queue.Queue()
+
+    def serve(wire, _nth):
+        wire.accept({3: 1})  # SETTINGS_MAX_CONCURRENT_STREAMS
+        while True:
+            requests.put((wire, wire.expect("HEADERS", within_s=120).stream))
+
+    def answer():
+        wire, stream = requests.get(timeout=60)
+        wire.headers(stream, [*raw.RESPONSE, *raw.OK], end=True)
+
+    with Upstream(serve) as server, Weir(route_to(server.port)) as weir, Wire.connect(weir.port()) as client:
+        client.start()
+        client.headers(1, raw.request("/t.T/First"), end=True)
+        eventually(lambda: requests.qsize() == 1, "the first request")
+        server.listener.shutdown(socket.SHUT_RDWR)  # it takes no further connection
+        client.headers(3, raw.request("/t.T/Second"))
+        client.data(3, raw.message(b"x" * 1000), end=True)
+        check_stalled(weir, "sent", "stream_slot")
+        second, = streams(weir, "?method=Second")
+        check_eq((second["sent"]["queued_bytes"], second["upstream"]), (1005, None))
+        answer()
+        client.collect(1)
+        second, = eventually(lambda: [s for s in streams(weir) if s["upstream"]], "a stream of its own")
+        check_eq((second["method"], second["sent"]["stalled"]), ("Second", "none"))
+        check(second["sent"]["stalled_seconds"]["stream_slot"] >= 0.1, second)
+        answer()
+        client.collect(3)
+
+
+@test
+def a_call_that_waits_for_a_connection_is_named_so():
+    with unreachable_port() as (listener, accept_fillers):
+        cfg = route_to(listener.getsockname()[1])
+        cfg["clusters"][0]["connect_timeout"] = "60s"
+        with Weir(cfg) as weir, Wire.connect(weir.port()) as client:
+            client.start()
+            client.headers(1, raw.request("/t.T/M"))
+            client.data(1, raw.message(b"x"), end=True)
+            check_stalled(weir, "sent", "stream_slot")
+            accept_fillers()
+            sock = listener.accept()[0]
+            while not sock.recv(1):  # a filler, which has gone
+                sock = listener.accept()[0]
+            with sock:
+                eventually(lambda: streams(weir)[0]["sent"]["stalled"] == "none", "the call going on")
 
 
 @test

@@ -586,7 +586,7 @@ def routes_add_up_to_what_the_metrics_say():
         check_eq([rest[d]["messages"] - before[d]["messages"] for d in ("sent", "received")], [18, 16])
         check_eq(rest["hung"], {"stalled": 0, "silent": 0})
         check(produce["stalled_seconds"]["received"]["peer_stream_window"] >= 0.05, produce)
-        check_eq(produce["stalled_seconds"]["sent"], {})
+        check(set(produce["stalled_seconds"]["sent"]) <= {"stream_slot"}, produce)  # until it was connected
         unread.cancel()
         for chat in chats:
             chat.close()

@@ -57,7 +57,7 @@ function isSet(cause) { return Boolean(cause) && cause !== "none"; }
 
 const CAUSE_SHORT = {
   peer_stream_window: "stream window", peer_connection_window: "connection window", socket: "socket",
-  memory_budget: "memory budget", rate_limit: "rate limit",
+  stream_slot: "free stream", memory_budget: "memory budget", rate_limit: "rate limit",
 };
 
 // Who blocks a direction, as one would say it. `far` receives it, `near` sends it.
@@ -71,6 +71,8 @@ function causeInWords(direction, cause) {
     return `The ${far}'s connection window is used up: it reads none of that connection's streams, or they share too little.`;
   case "socket":
     return `The connection to the ${far} takes no more bytes: its network or its host is slow.`;
+  case "stream_slot":
+    return `No connection to the ${far} has a free stream: one is being opened, or each carries as many as the ${far} allows.`;
   case "memory_budget":
     return `Weir reads no more from the ${near}: limits.memory is nearly used up.`;
   case "rate_limit":

@@ -183,7 +183,7 @@ const clustersTable = new Table(byId("clusters"), [
 ], {
   key: e => e.cluster + "\n" + e.address, empty: "No cluster is configured.",
   details: e => [["Cluster", e.cluster], ["State", e.state], ["Connections", count(e.connections)], ["Being made", count(e.connecting)],
-    ["Calls of this cluster that wait for a connection", count(e.waiting_calls)], ["Failures", count(e.failures_total)],
+    ["Calls of this cluster that wait for a stream", count(e.waiting_calls)], ["Failures", count(e.failures_total)],
     ["Last error", e.last_error || "none"], ["Tries again in", e.retry_in_ms ? duration(e.retry_in_ms) : ""]],
 });
 

@@ -11,7 +11,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from kit import Baseline, Weir, eventually, free_port, one_route  # noqa: E402
+from kit import Baseline, Weir, eventually, free_port, one_route, unreachable_port  # noqa: E402
 from tap import check, check_eq, run, test  # noqa: E402
 import raw  # noqa: E402
 from raw import Upstream, Wire  # noqa: E402
@@ -24,25 +24,6 @@ RESOURCE_EXHAUSTED = "8"
 
 def waiting(weir):
     return weir.metrics().sum("weir_upstream_streams_waiting")
-
-
-@contextlib.contextmanager
-def unreachable_port():
-    """A listener with a full backlog: the kernel drops further SYNs, so whoever connects waits. Yields it and a
-    function that empties the backlog."""
-    with socket.socket() as listener, contextlib.ExitStack() as fillers:
-        listener.bind(("127.0.0.1", free_port()))
-        listener.listen(0)
-        for _ in range(8):
-            s = fillers.enter_context(socket.socket())
-            s.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                s.connect(listener.getsockname())
-
-        def accept_fillers():
-            fillers.close()
-            listener.listen(128)
-        yield listener, accept_fillers
 
 
 def begin(wire):
