@@ -474,7 +474,7 @@ static bool answer_whole(struct call *c, const struct reason_row *row, const cha
 /* Trailers behind what was already sent; queued DATA gives way. False: not possible. */
 static bool answer_trailers(struct call *c, const struct reason_row *row, const char *text)
 {
-	if (!c->is_grpc)
+	if (!c->is_grpc || !c->front->drop_queued)
 		return false;
 	struct event ev = {.kind = EVENT_TRAILERS, .end = true, .fields = fields_create()};
 	if (!ev.fields || add_grpc_status(ev.fields, row, text)) {

@@ -97,7 +97,8 @@ struct call_front {
 	void (*push)(struct call *c, struct event *ev); /* response lane's end: takes ev */
 	void (*credit)(struct call *c, uint32_t bytes); /* the request's stream may send more */
 	/* Forget queued, unadmitted response DATA, so that an error's trailers can follow at once.
-	 */
+	 * NULL: it cannot, as in HTTP/1, where content is framed when it is pushed. A call that
+	 * fails in mid-response gets no trailers then, but the abort, which cuts the response. */
 	void (*drop_queued)(struct call *c);
 	void (*abort)(struct call *c); /* reset the stream with c->abort.h2_code */
 };

@@ -123,6 +123,23 @@ TEST(a_grpc_call_that_fails_in_mid_stream_gets_trailers_in_place_of_queued_data)
 	finish();
 }
 
+TEST(a_grpc_call_whose_front_cannot_drop_queued_data_is_aborted_in_mid_stream_without_trailers)
+{
+	static const struct call_front http1 = {front_push, front_credit, NULL, front_abort};
+	begin();
+	struct call *c = grpc_call();
+	c->front = &http1;
+	data(c, LANE_REQUEST, "q", true);
+	response_head(c, "200", false);
+	data(c, LANE_RESPONSE, "a", false);
+	call_fail(c, REASON_UPSTREAM_LOST, "lost");
+	CHECK_STR(front_log.text, "21HEAD[:status=200] 21DATA(a) ");
+	CHECK_EQ(front_log.aborts, 1);
+	CHECK_EQ(c->abort.h2_code, 2);
+	CHECK(!c->response_ended);
+	finish();
+}
+
 TEST(a_plain_call_that_fails_gets_its_http_status_and_a_line_of_text)
 {
 	begin();

@@ -41,10 +41,6 @@ static void exchange_credit(struct call *c, uint32_t bytes)
 	h2io_resume(&f->io);
 }
 
-static void exchange_drop_queued(struct call *c)
-{
-}
-
 /* A complete answer closes the connection by itself when the request is still coming; anything less
  * can't be put right any more: the connection ends. */
 static void exchange_abort(struct call *c)
@@ -59,7 +55,6 @@ static void exchange_abort(struct call *c)
 static const struct call_front exchange_front = {
 	.push = exchange_push,
 	.credit = exchange_credit,
-	.drop_queued = exchange_drop_queued,
 	.abort = exchange_abort,
 };
 
