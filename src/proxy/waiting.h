@@ -38,7 +38,7 @@ void waiting_wake(struct pool_endpoint *e);
  * established. `reason` and `why` are for the calls that only it could have served. */
 void waiting_link_gone(
 	struct pool_endpoint *e, bool refused, enum call_reason_id reason, const char *why);
-/* The event loop's: serves the endpoints that were marked. */
+/* The event loop's: serves the endpoints that were marked. Most iterations have none. */
 void waiting_run(struct worker *w);
 
 void waiting_init(struct pool_endpoint *e);
